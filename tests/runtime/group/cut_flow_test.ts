@@ -10,7 +10,7 @@ import {
 import type { InputConfig, InputReader } from "../../../src/graph/contracts.ts";
 import { graphOf } from "../../../src/graph/graph.ts";
 import { topicsOf } from "../../../src/group/layout_change.ts";
-import { appOfTopic } from "../../../src/group/topology.ts";
+import { appOfTopic, type SubTopology } from "../../../src/group/topology.ts";
 import { cutFlow, type FlowCut } from "../../../src/runtime/group/cut_flow.ts";
 import { idOf } from "../../../src/runtime/plan.ts";
 import { RecordingOutput } from "../../support/runtime/recording_output.ts";
@@ -40,6 +40,16 @@ function cut(build: (flow: Dataflow) => unknown, shards = 4): FlowCut {
 const sink = <T>() => new RecordingOutput<T>();
 const sum = (state: number, value: number): [number, number] => [state + value, state + value];
 
+/** The part that an input "in" of numbers becomes. */
+const READS_NUMBERS: SubTopology = {
+  name: "in",
+  sourceTopics: ["numbers"],
+  hasShuffle: false,
+  hasState: false,
+  inputs: ["in"],
+  stateful: [],
+};
+
 /** The heads and outputs of each part. */
 function headsOf({ parts }: FlowCut): Record<string, string[]> {
   return Object.fromEntries(
@@ -56,14 +66,7 @@ Deno.test("cutFlow() makes one part of a flow without an exchange", () => {
   );
   assertEquals(headsOf(flow), { in: ["in", "out"] });
   assertEquals(flow.topology.subtopologies, [
-    {
-      name: "in",
-      sourceTopics: ["numbers"],
-      hasShuffle: false,
-      hasState: false,
-      inputs: ["in"],
-      stateful: [],
-    },
+    READS_NUMBERS,
   ]);
   assertEquals(flow.exchanges, []);
 });
@@ -77,14 +80,7 @@ Deno.test("cutFlow() cuts before keyed steps, and leaves steps of the same keys 
       .capture("out", sink())
   );
   assertEquals(flow.topology.subtopologies, [
-    {
-      name: "in",
-      sourceTopics: ["numbers"],
-      hasShuffle: false,
-      hasState: false,
-      inputs: ["in"],
-      stateful: [],
-    },
+    READS_NUMBERS,
     {
       name: "sum",
       sourceTopics: [],
@@ -124,14 +120,7 @@ Deno.test("cutFlow() joins an input and keyed results into one part if they are 
       .capture("out", sink());
   });
   assertEquals(flow.topology.subtopologies, [
-    {
-      name: "in",
-      sourceTopics: ["numbers"],
-      hasShuffle: false,
-      hasState: false,
-      inputs: ["in"],
-      stateful: [],
-    },
+    READS_NUMBERS,
     {
       name: "sum",
       sourceTopics: ["a", "b"],
