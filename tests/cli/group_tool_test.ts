@@ -11,12 +11,11 @@ import type { GroupToolCommand } from "../../src/cli/group_tool_arguments.ts";
 import { UsageError } from "../../src/core/errors.ts";
 import type { TaskId } from "../../src/core/task_id.ts";
 import { ProtocolError } from "../../src/connectors/kafka/wire/error_codes.ts";
+import { part } from "../support/group/part.ts";
 import { FakeGroupAdmin, memberOf } from "../support/kafka/group/fake_group_admin.ts";
 
 const parse = (...args: string[]) =>
   parseCommand(["group", ...args], () => undefined, { onTerminal: false });
-
-const NO_STEPS = { inputs: [], stateful: [] };
 
 const AT = ["--brokers", "a:1,b:2"];
 
@@ -83,13 +82,7 @@ function cluster(): FakeGroupAdmin {
       dropped: [],
       protocol: "streams",
       hash: "0000000a",
-      subtopologies: [{
-        name: "keyed",
-        sourceTopics: [],
-        hasShuffle: true,
-        hasState: true,
-        ...NO_STEPS,
-      }],
+      subtopologies: [part("keyed", { hasShuffle: true, hasState: true })],
     },
     hasBegun: true,
     moved: new Map(),

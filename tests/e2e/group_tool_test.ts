@@ -18,12 +18,12 @@ import { SHUFFLE_STEP, type TaskEpoch } from "../../src/group/log.ts";
 import type { Member } from "../../src/group/membership.ts";
 import { groupIdOf, type GroupTopology } from "../../src/group/topology.ts";
 import { runCli } from "../support/cli.ts";
+import { part } from "../support/group/part.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 
 const SHARDS = 4;
 const SETTINGS = connectionSettings(givenToRecovery({}));
-const NO_STEPS = { inputs: [], stateful: [] };
 const KEYED = taskId("keyed", 1);
 
 /** An app with one machine, whose flow is cut into `read` and `keyed`. */
@@ -52,14 +52,8 @@ class App implements AsyncDisposable {
       hash: this.hash,
       exchanges: [],
       subtopologies: [
-        {
-          name: "read",
-          sourceTopics: [this.source],
-          hasShuffle: false,
-          hasState: false,
-          ...NO_STEPS,
-        },
-        { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true, ...NO_STEPS },
+        part("read", { sourceTopics: [this.source] }),
+        part("keyed", { hasShuffle: true, hasState: true }),
       ],
     };
   }

@@ -10,7 +10,8 @@ import { SHUFFLE_STEP } from "../../src/group/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
 import type { GroupTopology } from "../../src/group/topology.ts";
 import type { StoredPosition } from "../../src/recovery/store.ts";
-import { layout, part } from "../support/group/memory_app.ts";
+import { layout } from "../support/group/memory_app.ts";
+import { part } from "../support/group/part.ts";
 
 const ONE = layout("1");
 

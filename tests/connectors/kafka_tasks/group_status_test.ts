@@ -3,11 +3,10 @@ import { appStatus, findApp } from "../../../src/connectors/kafka_tasks/group_st
 import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error.ts";
 import { UsageError } from "../../../src/core/errors.ts";
 import type { TaskId } from "../../../src/core/task_id.ts";
+import { part } from "../../support/group/part.ts";
 import { FakeGroupAdmin, memberOf } from "../../support/kafka/group/fake_group_admin.ts";
 
 const HASH = "0000000a";
-const NO_STEPS = { inputs: [], stateful: [] };
-
 /** An app of two parts: three partitions of "orders", and two shards. */
 function cluster(): FakeGroupAdmin {
   const admin = new FakeGroupAdmin();
@@ -23,8 +22,8 @@ function cluster(): FakeGroupAdmin {
       protocol: "streams",
       hash: HASH,
       subtopologies: [
-        { name: "read", sourceTopics: ["orders"], hasShuffle: false, hasState: false, ...NO_STEPS },
-        { name: "keyed", sourceTopics: [], hasShuffle: true, hasState: true, ...NO_STEPS },
+        part("read", { sourceTopics: ["orders"] }),
+        part("keyed", { hasShuffle: true, hasState: true }),
       ],
     },
     hasBegun: true,
@@ -131,15 +130,9 @@ Deno.test("topics of an app whose name begins like another's belong to that one"
 
 Deno.test("an app does not own the topics of another one, whatever its settings say", async () => {
   const admin = cluster();
-  const part = {
-    name: "eu.keyed",
-    sourceTopics: [],
-    hasShuffle: true,
-    hasState: true,
-    ...NO_STEPS,
-  };
+  const ofAnother = part("eu.keyed", { hasShuffle: true, hasState: true });
   const { group } = admin.said;
-  admin.said = { ...admin.said, group: { ...group!, subtopologies: [part] } };
+  admin.said = { ...admin.said, group: { ...group!, subtopologies: [ofAnother] } };
   admin.sizes.set("app.eu.keyed.shuffle", 2).set("app.eu.keyed.state", 2);
   const of = async (app: string) => (await findApp(admin, app)).topics.map(({ topic }) => topic);
   assertEquals(await of("app"), ["app.control", "app.keyed.shuffle", "app.keyed.state"]);

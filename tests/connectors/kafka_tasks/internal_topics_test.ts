@@ -7,6 +7,7 @@ import {
 } from "../../../src/connectors/kafka_tasks/internal_topics.ts";
 import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error.ts";
 import { JumpingClock } from "../../support/clock/jumping_clock.ts";
+import { part } from "../../support/group/part.ts";
 import { FakeTopics } from "../../support/kafka/fake_topics.ts";
 
 const TOPOLOGY = {
@@ -14,22 +15,8 @@ const TOPOLOGY = {
   hash: "00000001",
   exchanges: [],
   subtopologies: [
-    {
-      name: "read",
-      sourceTopics: ["orders"],
-      hasShuffle: false,
-      hasState: false,
-      inputs: ["in"],
-      stateful: [],
-    },
-    {
-      name: "keyed",
-      sourceTopics: [],
-      hasShuffle: true,
-      hasState: true,
-      inputs: [],
-      stateful: ["keyed"],
-    },
+    part("read", { sourceTopics: ["orders"], inputs: ["in"] }),
+    part("keyed", { hasShuffle: true, hasState: true, stateful: ["keyed"] }),
   ],
 };
 const WANTED = internalTopics("app", TOPOLOGY);

@@ -3,21 +3,9 @@ import type { Control, GroupSettings } from "../../../src/connectors/kafka_tasks
 import type { AppStore, AppWriter } from "../../../src/connectors/kafka_tasks/enter_app.ts";
 import type { TaskId } from "../../../src/core/task_id.ts";
 import type { LayoutBefore } from "../../../src/group/layout_change.ts";
-import { groupIdOf, type GroupTopology, type SubTopology } from "../../../src/group/topology.ts";
+import { groupIdOf, type GroupTopology } from "../../../src/group/topology.ts";
 import type { StoredPosition } from "../../../src/recovery/store.ts";
-
-/** A part of a flow; an input by default. */
-export function part(name: string, more: Partial<SubTopology> = {}): SubTopology {
-  return {
-    name,
-    sourceTopics: [],
-    hasShuffle: false,
-    hasState: false,
-    inputs: [],
-    stateful: [],
-    ...more,
-  };
-}
+import { part } from "./part.ts";
 
 /** The steps that get items, by the number of their exchange. */
 const NUMBERS = ["sum", "count", "total", "first", "spread"];

@@ -13,6 +13,7 @@ import { decodeValue, encodeValue } from "../../../src/core/value_codec.ts";
 import { type GroupEpoch, SHUFFLE_STEP, type TaskEpoch } from "../../../src/group/log.ts";
 import { groupIdOf } from "../../../src/group/topology.ts";
 import type { StateChunk, StoredPosition } from "../../../src/recovery/store.ts";
+import { part } from "../group/part.ts";
 import { kafkaClient } from "./client.ts";
 import { createTopic, kafkaBrokers } from "./kafka.ts";
 
@@ -58,30 +59,9 @@ export class Group implements AsyncDisposable {
       hash: "00000001",
       exchanges: [],
       subtopologies: [
-        {
-          name: "read",
-          sourceTopics: [this.source],
-          hasShuffle: false,
-          hasState: false,
-          inputs: ["in"],
-          stateful: [],
-        },
-        {
-          name: "keyed",
-          sourceTopics: [],
-          hasShuffle: true,
-          hasState: true,
-          inputs: [],
-          stateful: ["keyed"],
-        },
-        {
-          name: "spread",
-          sourceTopics: [],
-          hasShuffle: true,
-          hasState: false,
-          inputs: [],
-          stateful: [],
-        },
+        part("read", { sourceTopics: [this.source], inputs: ["in"] }),
+        part("keyed", { hasShuffle: true, hasState: true, stateful: ["keyed"] }),
+        part("spread", { hasShuffle: true }),
       ],
     };
   }
