@@ -12,7 +12,7 @@ import { UsageError } from "../../src/core/errors.ts";
 import type { TaskId } from "../../src/core/task_id.ts";
 import { ProtocolError } from "../../src/connectors/kafka/wire/error_codes.ts";
 import { part } from "../support/group/part.ts";
-import { FakeGroupAdmin, memberOf } from "../support/kafka/group/fake_group_admin.ts";
+import { begunWith, FakeGroupAdmin, memberOf } from "../support/kafka/group/fake_group_admin.ts";
 
 const parse = (...args: string[]) =>
   parseCommand(["group", ...args], () => undefined, { onTerminal: false });
@@ -73,20 +73,7 @@ Deno.test("a wrong command line of group names the cure", () => {
 function cluster(): FakeGroupAdmin {
   const admin = new FakeGroupAdmin();
   admin.sizes.set("orders.control", 1).set("orders.keyed.shuffle", 2).set("orders.keyed.state", 2);
-  admin.said = {
-    group: {
-      format: 1,
-      shards: 2,
-      generation: 2,
-      exchanges: [],
-      dropped: [],
-      protocol: "streams",
-      hash: "0000000a",
-      subtopologies: [part("keyed", { hasShuffle: true, hasState: true })],
-    },
-    hasBegun: true,
-    moved: new Map(),
-  };
+  admin.said = begunWith(part("keyed", { hasShuffle: true, hasState: true }));
   admin.all.set("orders.2", {});
   return admin;
 }

@@ -2,23 +2,13 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { remove } from "../../../src/connectors/kafka_tasks/group_removal.ts";
 import { findApp } from "../../../src/connectors/kafka_tasks/group_status.ts";
 import { UsageError } from "../../../src/core/errors.ts";
-import { FakeGroupAdmin, memberOf } from "../../support/kafka/group/fake_group_admin.ts";
+import { begunWith, FakeGroupAdmin, memberOf } from "../../support/kafka/group/fake_group_admin.ts";
 
 function cluster(): FakeGroupAdmin {
   const admin = new FakeGroupAdmin();
   admin.sizes.set("app.control", 1).set("app.keyed.shuffle", 2).set("app.keyed.state", 2)
     .set("orders", 3);
-  const settings = {
-    format: 1,
-    shards: 2,
-    generation: 2,
-    exchanges: [],
-    dropped: [],
-    protocol: "streams",
-    hash: "0000000a",
-    subtopologies: [],
-  };
-  admin.said = { group: settings, hasBegun: true, moved: new Map() };
+  admin.said = begunWith();
   for (const generation of [1, 2]) admin.all.set(`app.${generation}`, {});
   return admin;
 }

@@ -4,31 +4,22 @@ import { TaskLogError } from "../../../src/connectors/kafka_tasks/task_log_error
 import { UsageError } from "../../../src/core/errors.ts";
 import type { TaskId } from "../../../src/core/task_id.ts";
 import { part } from "../../support/group/part.ts";
-import { FakeGroupAdmin, memberOf } from "../../support/kafka/group/fake_group_admin.ts";
+import {
+  begunWith,
+  FakeGroupAdmin,
+  HASH,
+  memberOf,
+} from "../../support/kafka/group/fake_group_admin.ts";
 
-const HASH = "0000000a";
 /** An app of two parts: three partitions of "orders", and two shards. */
 function cluster(): FakeGroupAdmin {
   const admin = new FakeGroupAdmin();
   admin.sizes.set("orders", 3).set("app.control", 1).set("app.keyed.shuffle", 2)
     .set("app.keyed.state", 2).set("unrelated", 9);
-  admin.said = {
-    group: {
-      format: 1,
-      shards: 2,
-      generation: 2,
-      exchanges: [],
-      dropped: [],
-      protocol: "streams",
-      hash: HASH,
-      subtopologies: [
-        part("read", { sourceTopics: ["orders"] }),
-        part("keyed", { hasShuffle: true, hasState: true }),
-      ],
-    },
-    hasBegun: true,
-    moved: new Map(),
-  };
+  admin.said = begunWith(
+    part("read", { sourceTopics: ["orders"] }),
+    part("keyed", { hasShuffle: true, hasState: true }),
+  );
   return admin;
 }
 

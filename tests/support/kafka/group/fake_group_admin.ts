@@ -12,6 +12,7 @@ import {
   type TopicPartition,
 } from "../../../../src/connectors/kafka/wire/topic_partition.ts";
 import type { TaskId } from "../../../../src/core/task_id.ts";
+import type { SubTopology } from "../../../../src/group/topology.ts";
 
 /** A group of the cluster. */
 interface FakeGroup {
@@ -36,6 +37,27 @@ export function memberOf(
     target: tasks,
     onDisk: new Map(),
     ...more,
+  };
+}
+
+/** The hash of the layout that `begunWith` has. */
+export const HASH = "0000000a";
+
+/** What an app's topic says once something was committed: these parts, in its second generation. */
+export function begunWith(...subtopologies: readonly SubTopology[]): Control {
+  return {
+    group: {
+      format: 1,
+      shards: 2,
+      generation: 2,
+      exchanges: [],
+      dropped: [],
+      protocol: "streams",
+      hash: HASH,
+      subtopologies,
+    },
+    hasBegun: true,
+    moved: new Map(),
   };
 }
 
