@@ -4,7 +4,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
-import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 
@@ -90,17 +90,7 @@ class App implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.folder[Symbol.asyncDispose]();
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const own = new Set(Object.values(this.topics));
-      const topics = await admin.listTopics();
-      await admin.deleteTopics({
-        topics: topics.filter((topic) => own.has(topic) || topic.startsWith(`${this.name}.`)),
-      });
-    } finally {
-      await admin.disconnect();
-    }
+    await deleteTopicsOf(this.brokers, this.name, Object.values(this.topics));
   }
 }
 

@@ -7,7 +7,7 @@ import { flowFile, folderOf } from "../support/cli.ts";
 import { GroupNode } from "../support/group_nodes/node.ts";
 import { pass } from "../support/group_nodes/scene.ts";
 import { testInTurn } from "../support/group_nodes/test_protocols.ts";
-import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, produce, readAll } from "../support/kafka/kafka.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 
@@ -120,12 +120,6 @@ testInTurn("windows by event time, while a node is dead for long", async (option
     assertEquals(await lines(to), feed.expected, told);
     assertEquals(await lines(late), feed.late.toSorted(), told);
   } finally {
-    const admin = kafkaClient(brokers).admin();
-    await admin.connect();
-    const all = await admin.listTopics();
-    await admin.deleteTopics({
-      topics: all.filter((topic) => topics.includes(topic) || topic.startsWith(`${app}.`)),
-    });
-    await admin.disconnect();
+    await deleteTopicsOf(brokers, app, topics);
   }
 });

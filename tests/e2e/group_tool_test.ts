@@ -20,6 +20,7 @@ import { groupIdOf, type GroupTopology } from "../../src/group/topology.ts";
 import { runCli } from "../support/cli.ts";
 import { part } from "../support/group/part.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
 
 const SHARDS = 4;
@@ -127,13 +128,7 @@ class App implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
     this.#ended.abort();
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      await admin.deleteTopics({ topics: [this.source, ...await this.topics()] });
-    } finally {
-      await admin.disconnect();
-    }
+    await deleteTopicsOf(this.brokers, this.name, [this.source]);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Upgrades of a flow that runs in a group: nothing is lost, and nothing comes twice. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, runCli, startCli } from "../support/cli.ts";
-import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
 const KEYS = ["a1", "a2", "b1", "b2", "c1"];
@@ -88,17 +88,7 @@ class App implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const own = new Set(Object.values(this.topics));
-      const topics = await admin.listTopics();
-      await admin.deleteTopics({
-        topics: topics.filter((topic) => own.has(topic) || topic.startsWith(`${this.name}.`)),
-      });
-    } finally {
-      await admin.disconnect();
-    }
+    await deleteTopicsOf(this.brokers, this.name, Object.values(this.topics));
   }
 }
 

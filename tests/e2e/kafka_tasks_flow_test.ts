@@ -12,7 +12,7 @@ import { graphOf } from "../../src/graph/graph.ts";
 import { groupIdOf } from "../../src/group/topology.ts";
 import { cutFlow, type FlowCut } from "../../src/runtime/group/cut_flow.ts";
 import { TaskRunner } from "../../src/runtime/group/task_runner.ts";
-import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
 const PARTITIONS = 3;
@@ -147,15 +147,7 @@ class Group implements AsyncDisposable {
       await log.close();
     }
     this.#ended.abort();
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const own = (topic: string) =>
-        topic.startsWith(this.app) || topic === this.source || topic === this.target;
-      await admin.deleteTopics({ topics: (await admin.listTopics()).filter(own) });
-    } finally {
-      await admin.disconnect();
-    }
+    await deleteTopicsOf(this.brokers, this.app, [this.source, this.target]);
   }
 }
 

@@ -9,6 +9,7 @@ import { BUCKETS, type GroupTotals, totalsFlow } from "../../e2e/flows/group_tot
 import { assertSame, valuesByKey } from "../../faults/exactly_once.ts";
 import { flowFile, folderOf } from "../cli.ts";
 import { kafkaClient } from "../kafka/client.ts";
+import { deleteTopicsOf } from "../kafka/delete_topics.ts";
 import { Feed } from "../kafka/feed.ts";
 import { createTopic } from "../kafka/kafka.ts";
 import { untilNoneIsOpen } from "../kafka/open_transactions.ts";
@@ -306,21 +307,7 @@ export class GroupScene implements AsyncDisposable {
     for (const node of this.nodes) await node[Symbol.asyncDispose]();
     await this.watched[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
-    await this.#deleteTopics();
-  }
-
-  async #deleteTopics(): Promise<void> {
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const own = new Set([this.from, ...Object.values(this.to)]);
-      const topics = await admin.listTopics();
-      await admin.deleteTopics({
-        topics: topics.filter((topic) => own.has(topic) || topic.startsWith(`${this.app}.`)),
-      });
-    } finally {
-      await admin.disconnect();
-    }
+    await deleteTopicsOf(this.brokers, this.app, [this.from, ...Object.values(this.to)]);
   }
 }
 

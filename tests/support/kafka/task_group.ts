@@ -15,6 +15,7 @@ import { groupIdOf } from "../../../src/group/topology.ts";
 import type { StateChunk, StoredPosition } from "../../../src/recovery/store.ts";
 import { part } from "../group/part.ts";
 import { kafkaClient } from "./client.ts";
+import { deleteTopicsOf } from "./delete_topics.ts";
 import { createTopic, kafkaBrokers } from "./kafka.ts";
 
 /** How many shards the groups have. */
@@ -94,15 +95,9 @@ export class Group implements AsyncDisposable {
     return { task: taskId("read", partition), positions: [position], state: [] };
   }
 
-  async deleteTopics(isDeleted: (topic: string) => boolean): Promise<void> {
-    const admin = kafkaClient(this.brokers).admin();
-    await admin.connect();
-    try {
-      const topics = (await admin.listTopics()).filter(isDeleted);
-      if (topics.length > 0) await admin.deleteTopics({ topics });
-    } finally {
-      await admin.disconnect();
-    }
+  /** Deletes all topics of the app. */
+  async deleteTopics(): Promise<void> {
+    await deleteTopicsOf(this.brokers, this.app, []);
   }
 
   /** What a broker does with the offsets of a group that was empty for a week. */
@@ -119,7 +114,7 @@ export class Group implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#logs.map((log) => log.close()));
     this.#ended.abort();
-    await this.deleteTopics((topic) => topic.startsWith(this.app) || topic === this.source);
+    await deleteTopicsOf(this.brokers, this.app, [this.source]);
   }
 }
 
