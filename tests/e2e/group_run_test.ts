@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
+import { pollUntil } from "../support/eventually.ts";
 import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
@@ -122,14 +123,8 @@ async function untilAllRun(...machines: readonly CliProcess[]): Promise<void> {
   );
 }
 
-async function until(
-  condition: () => boolean | Promise<boolean>,
-  what: () => string,
-): Promise<void> {
-  for (const deadline = performance.now() + PATIENCE_MS; !await condition();) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+function until(condition: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
+  return pollUntil(condition, what, { withinMs: PATIENCE_MS });
 }
 
 function logsOf(machines: readonly CliProcess[]): string {

@@ -4,8 +4,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { flowFile, folderOf } from "../support/cli.ts";
+import { pass } from "../support/eventually.ts";
 import { GroupNode } from "../support/group_nodes/node.ts";
-import { pass } from "../support/group_nodes/scene.ts";
 import { testInTurn } from "../support/group_nodes/test_protocols.ts";
 import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, produce, readAll } from "../support/kafka/kafka.ts";

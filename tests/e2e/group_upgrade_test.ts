@@ -1,6 +1,7 @@
 /** Upgrades of a flow that runs in a group: nothing is lost, and nothing comes twice. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, runCli, startCli } from "../support/cli.ts";
+import { pollUntil } from "../support/eventually.ts";
 import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
@@ -77,7 +78,7 @@ class App implements AsyncDisposable {
   async complete(machine: CliProcess): Promise<void> {
     let counts: Record<string, number[]> = {};
     const total = () => Object.values(counts).reduce((sum, { length }) => sum + length, 0);
-    await eventually(async () => {
+    await untilAllHaveCome(async () => {
       counts = await this.results(this.topics.to);
       return total() >= this.#appended;
     }, machine);
@@ -215,7 +216,7 @@ Deno.test("windows by event time count each value once, as an input comes and go
     await machine.stderr.line(/tasks running/);
     await append(from, 100);
     if (version === "both") await append(second, 40);
-    await eventually(
+    await untilAllHaveCome(
       async () => {
         const counts = Object.values(await app.results(to));
         for (const each of counts) assertEquals(each.length, 1); // a window closes once
@@ -231,11 +232,8 @@ Deno.test("windows by event time count each value once, as an input comes and go
   await run("one", "--drop-step=second");
 });
 
-/** Waits until a condition holds. */
-async function eventually(holds: () => Promise<boolean>, { stderr }: CliProcess): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS / 2;
-  while (!await holds()) {
-    if (performance.now() > deadline) throw new Error(`it does not come about\n${stderr.text}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+/** Waits until all results of a machine have come. */
+function untilAllHaveCome(haveCome: () => Promise<boolean>, { stderr }: CliProcess): Promise<void> {
+  const what = () => `all results have come\n${stderr.text}`;
+  return pollUntil(haveCome, what, { withinMs: DEADLINE_MS / 2, everyMs: 100 });
 }

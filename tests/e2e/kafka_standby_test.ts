@@ -4,6 +4,7 @@ import { openMembership } from "../../src/connectors/kafka/group/open_membership
 import type { KafkaTaskLog } from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { type TaskId, taskId, type Tasks } from "../../src/core/task_id.ts";
 import type { Standby } from "../../src/group/log.ts";
+import { pollUntil } from "../support/eventually.ts";
 import { tempFolder } from "../support/files/temp_folder.ts";
 import { createTopic, kafkaBrokers } from "../support/kafka/kafka.ts";
 import { chunk, epochOf, Group, keysOf, SETTINGS, shuffled } from "../support/kafka/task_group.ts";
@@ -12,16 +13,12 @@ const KEYED = taskId("keyed", 1);
 const KEYS = keysOf(1, 200);
 
 /** Waits until something holds, on a busy machine. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 30_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
+  return pollUntil(condition, what, { withinMs: 30_000, everyMs: 10 });
 }
 
 const isCurrent = (standby: Standby) =>
-  until(() => standby.lag === 0, `the standby is current; it lags by ${standby.lag}`);
+  until(() => standby.lag === 0, () => `the standby is current; it lags by ${standby.lag}`);
 
 /** Restores the task, and returns how many records of its changelog were read, too. */
 async function restore(log: KafkaTaskLog) {

@@ -8,6 +8,7 @@
 import { assertEquals } from "@std/assert";
 import type { KafkaProperties } from "millrace";
 import { flowFile, runCli } from "../support/cli.ts";
+import { pollUntil } from "../support/eventually.ts";
 import { createTopic, readAll } from "../support/kafka/kafka.ts";
 import { EVERY_MS, Feed } from "../support/kafka/feed.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
@@ -171,17 +172,7 @@ export async function until(
   condition: () => boolean,
   what: string | (() => string),
 ): Promise<void> {
-  for (const deadline = performance.now() + DEADLINE_MS; !condition();) {
-    if (performance.now() > deadline) {
-      throw new Error(`waited in vain until ${typeof what === "string" ? what : what()}`);
-    }
-    await pass(5);
-  }
-}
-
-/** Waits. */
-export function pass(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  await pollUntil(condition, what, { withinMs: DEADLINE_MS, everyMs: 5 });
 }
 
 /** The values of each key, in their order: a key has one partition. */

@@ -2,7 +2,8 @@
 import { assert } from "@std/assert";
 import { type CliProcess, folderOf, kill, startCli } from "../support/cli.ts";
 import { Random } from "../support/values/random.ts";
-import { DEADLINE_MS, pass, Pipeline, type RunOptions } from "./exactly_once.ts";
+import { DEADLINE_MS, Pipeline, type RunOptions } from "./exactly_once.ts";
+import { pass } from "../support/eventually.ts";
 
 /** What is killed, and how often. */
 export interface KillOptions {

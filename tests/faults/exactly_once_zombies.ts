@@ -4,7 +4,8 @@ import { type CliProcess, folderOf, kill, startCli } from "../support/cli.ts";
 import { ownerOf } from "../support/socket_owner.ts";
 import { openTransactions } from "../support/kafka/open_transactions.ts";
 import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
-import { DEADLINE_MS, inTime, pass, Pipeline, type RunOptions, until } from "./exactly_once.ts";
+import { DEADLINE_MS, inTime, Pipeline, type RunOptions, until } from "./exactly_once.ts";
+import { pass } from "../support/eventually.ts";
 
 /** A flow whose outputs write through a proxy. */
 interface Watched extends AsyncDisposable {

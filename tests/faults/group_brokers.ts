@@ -1,8 +1,9 @@
 /** The brokers of a group are killed and started again. */
 import { assert, assertEquals } from "@std/assert";
 import { KafkaCluster } from "../support/kafka/cluster.ts";
-import { GroupScene, moved, pass, type SceneOptions } from "../support/group_nodes/scene.ts";
+import { GroupScene, moved, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
+import { pass } from "../support/eventually.ts";
 
 /**
  * T8: each broker is killed and started again, one after the other. The flow goes on by itself, and

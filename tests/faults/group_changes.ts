@@ -1,7 +1,8 @@
 /** Nodes come and go, and the input grows, while records come. */
 import { assert, assertEquals } from "@std/assert";
-import { GroupScene, moved, pass, type SceneOptions } from "../support/group_nodes/scene.ts";
+import { GroupScene, moved, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
+import { pass } from "../support/eventually.ts";
 
 /** How long keys had nothing, in milliseconds. */
 export interface Gaps {

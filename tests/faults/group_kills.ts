@@ -1,8 +1,9 @@
 /** Workers and nodes of a group are killed, and started again. */
 import { assert, assertEquals } from "@std/assert";
 import { kill } from "../support/cli.ts";
-import { GroupScene, moved, pass, type SceneOptions } from "../support/group_nodes/scene.ts";
+import { GroupScene, moved, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
+import { pass } from "../support/eventually.ts";
 
 /** After this time without a word, a broker counts a member as dead, in milliseconds. */
 export const SESSION_MS = 6_000;

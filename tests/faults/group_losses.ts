@@ -2,7 +2,8 @@
 import type { Admin } from "kafkajs";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { groupsOf } from "../support/group_nodes/described_group.ts";
-import { GroupScene, pass, type SceneOptions } from "../support/group_nodes/scene.ts";
+import { GroupScene, type SceneOptions } from "../support/group_nodes/scene.ts";
+import { pass } from "../support/eventually.ts";
 
 /** A loss, and how a node that starts after it refuses to go on. */
 export interface Loss {

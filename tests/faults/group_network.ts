@@ -3,15 +3,11 @@ import { assert } from "@std/assert";
 import { type API, type Held, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 import { ownerOf } from "../support/socket_owner.ts";
 import type { GroupNode } from "../support/group_nodes/node.ts";
-import {
-  GroupScene,
-  pass,
-  type PROTOCOLS,
-  type SceneOptions,
-} from "../support/group_nodes/scene.ts";
+import { GroupScene, type PROTOCOLS, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
 import { inTime } from "./exactly_once.ts";
 import { SESSION_MS } from "./group_kills.ts";
+import { pass } from "../support/eventually.ts";
 
 type Api = keyof typeof API;
 

@@ -11,3 +11,32 @@ export async function eventually(condition: () => boolean, what: string): Promis
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
+
+/** How long `pollUntil` waits. */
+export interface PollOptions {
+  readonly withinMs: number;
+  /** @default {20} */
+  readonly everyMs?: number;
+}
+
+/**
+ * Asks again and again until `condition` holds: for what other processes do, on a busy machine.
+ * After `withinMs`, throws an error with `what`.
+ */
+export async function pollUntil(
+  condition: () => boolean | Promise<boolean>,
+  what: string | (() => string),
+  { withinMs, everyMs = 20 }: PollOptions,
+): Promise<void> {
+  for (const deadline = performance.now() + withinMs; !await condition();) {
+    if (performance.now() > deadline) {
+      throw new Error(`waited in vain until ${typeof what === "string" ? what : what()}`);
+    }
+    await pass(everyMs);
+  }
+}
+
+/** Waits. */
+export function pass(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

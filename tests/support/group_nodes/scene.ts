@@ -8,6 +8,7 @@ import type { TaskId } from "../../../src/core/task_id.ts";
 import { BUCKETS, type GroupTotals, totalsFlow } from "../../e2e/flows/group_totals.ts";
 import { assertSame, valuesByKey } from "../../faults/exactly_once.ts";
 import { flowFile, folderOf } from "../cli.ts";
+import { pass } from "../eventually.ts";
 import { kafkaClient } from "../kafka/client.ts";
 import { deleteTopicsOf } from "../kafka/delete_topics.ts";
 import { Feed } from "../kafka/feed.ts";
@@ -319,11 +320,6 @@ export function moved(before: DescribedGroup, after: DescribedGroup): TaskId[] {
   return [...after.tasks].flatMap(([member, tasks]) =>
     tasks.filter((task) => owners.get(task) !== member)
   );
-}
-
-/** Waits. */
-export function pass(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function shown(group: DescribedGroup | null): string {

@@ -6,6 +6,7 @@
  * `broker/cluster.sh` runs the processes, and ends them with the test process.
  */
 import type { Admin } from "kafkajs";
+import { pollUntil } from "../eventually.ts";
 import { kafkaBrokers } from "./broker/broker.ts";
 import { jarFolder } from "./broker/jars.ts";
 import { createTopic, type TopicOptions } from "./kafka.ts";
@@ -309,11 +310,8 @@ function freePorts(count: number): number[] {
   return [...ports];
 }
 
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; !condition();) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+function until(condition: () => boolean, what: string): Promise<void> {
+  return pollUntil(condition, what, { withinMs: PATIENCE_MS });
 }
 
 function exists(path: string): boolean {
