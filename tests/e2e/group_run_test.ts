@@ -5,7 +5,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, folderOf, kill, runCli, startCli } from "../support/cli.ts";
 import { pollUntil } from "../support/eventually.ts";
-import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
+import { GroupApp, stop } from "../support/group_nodes/app.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 
@@ -16,17 +16,16 @@ const KEYS = 10;
 const PATIENCE_MS = 40_000;
 const RUNNING = /tasks running worker=(\d+) tasks="([^"]+)"/g;
 
-/** An app with topics of its own. */
-class App implements AsyncDisposable {
-  readonly name = `app-${crypto.randomUUID()}`;
-  #appended = 0;
-
+/** An app whose machines use a protocol. One machine alone writes to the topic `one`. */
+class App extends GroupApp<Record<"from" | "to" | "one", string>> {
   private constructor(
     readonly protocol: string,
-    readonly brokers: string[],
-    readonly topics: { readonly from: string; readonly to: string; readonly one: string },
+    brokers: string[],
+    topics: App["topics"],
     readonly folder: Awaited<ReturnType<typeof folderOf>>,
-  ) {}
+  ) {
+    super(brokers, topics);
+  }
 
   static async create(protocol: string): Promise<App> {
     const brokers = await kafkaBrokers();
@@ -59,15 +58,14 @@ class App implements AsyncDisposable {
       value: "x",
       partition: n % PARTITIONS,
     }));
-    await produce(this.brokers, this.topics.from, records);
-    this.#appended += count;
+    await this.write(records);
   }
 
   /** Waits until a result has come for each record. */
   async complete(...machines: readonly CliProcess[]): Promise<void> {
     await until(
-      async () => (await readAll(this.brokers, this.topics.to)).length >= this.#appended,
-      () => `${this.#appended} results have come\n${logsOf(machines)}`,
+      async () => (await readAll(this.brokers, this.topics.to)).length >= this.written,
+      () => `${this.written} results have come\n${logsOf(machines)}`,
     );
   }
 
@@ -89,9 +87,9 @@ class App implements AsyncDisposable {
     return Object.fromEntries(keys.map(([key, all]) => [key, all.map(({ value }) => value)]));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     await this.folder[Symbol.asyncDispose]();
-    await deleteTopicsOf(this.brokers, this.name, Object.values(this.topics));
+    await super[Symbol.asyncDispose]();
   }
 }
 
@@ -129,13 +127,6 @@ function until(condition: () => boolean | Promise<boolean>, what: () => string):
 
 function logsOf(machines: readonly CliProcess[]): string {
   return machines.map(({ stderr }) => `--- machine\n${stderr.text}`).join("\n");
-}
-
-/** Stops a machine as an operator does. */
-async function stop(machine: CliProcess): Promise<void> {
-  machine.kill("SIGTERM");
-  const { code, stderr } = await machine.finished();
-  assertEquals(code, 0, stderr);
 }
 
 /**

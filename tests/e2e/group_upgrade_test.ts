@@ -2,22 +2,14 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type CliProcess, flowFile, runCli, startCli } from "../support/cli.ts";
 import { pollUntil } from "../support/eventually.ts";
-import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
+import { GroupApp, stop } from "../support/group_nodes/app.ts";
 import { createTopic, kafkaBrokers, produce, readAll } from "../support/kafka/kafka.ts";
 
 const KEYS = ["a1", "a2", "b1", "b2", "c1"];
 const DEADLINE_MS = 90_000;
 
-/** An app with topics of its own. */
-class App implements AsyncDisposable {
-  readonly name = `app-${crypto.randomUUID()}`;
-  #appended = 0;
-
-  private constructor(
-    readonly brokers: string[],
-    readonly topics: { readonly from: string; readonly to: string; readonly letters: string },
-  ) {}
-
+/** An app whose flow comes in versions. */
+class App extends GroupApp<Record<"from" | "to" | "letters", string>> {
   static async create(): Promise<App> {
     const brokers = await kafkaBrokers();
     const from = await createTopic(brokers, { partitions: 2 });
@@ -62,8 +54,7 @@ class App implements AsyncDisposable {
       key: KEYS[n % KEYS.length],
       value: "x",
     }));
-    await produce(this.brokers, this.topics.from, records);
-    this.#appended += count;
+    await this.write(records);
   }
 
   async results(topic: string): Promise<Record<string, number[]>> {
@@ -80,23 +71,13 @@ class App implements AsyncDisposable {
     const total = () => Object.values(counts).reduce((sum, { length }) => sum + length, 0);
     await untilAllHaveCome(async () => {
       counts = await this.results(this.topics.to);
-      return total() >= this.#appended;
+      return total() >= this.written;
     }, machine);
     for (const [key, each] of Object.entries(counts)) {
       assertEquals(each, each.map((_, index) => index + 1), `key ${key}`);
     }
-    assertEquals(total(), this.#appended);
+    assertEquals(total(), this.written);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await deleteTopicsOf(this.brokers, this.name, Object.values(this.topics));
-  }
-}
-
-async function stopped(machine: CliProcess): Promise<void> {
-  machine.kill("SIGTERM");
-  const { code, stderr } = await machine.finished();
-  assertEquals(code, 0, stderr);
 }
 
 for (const protocol of ["streams", "classic"]) {
@@ -117,21 +98,21 @@ for (const protocol of ["streams", "classic"]) {
       await stderr.line(/waiting until no machine runs the app/);
     }
     await app.append(1_000); // some of which wait in shuffle topics when the machine stops
-    await stopped(first);
+    await stop(first);
     await app.append(100);
     await app.complete(second);
     const { a, b } = await app.results(app.topics.letters);
     assertEquals([a[0], b[0]], [1, 1]); // a new step begins where the others are
     assertEquals(a, a.map((_, index) => index + 1));
     await app.append(1_000);
-    await Promise.all([stopped(second), stopped(beside)]);
+    await Promise.all([stop(second), stop(beside)]);
 
     const lost = await app.refused("plain");
     assertStringIncludes(lost, 'step "letters" is not in this flow: give it its id back, or start');
     await using third = app.start("plain", "--drop-step=letters");
     await app.append(100);
     await app.complete(third);
-    await stopped(third);
+    await stop(third);
     assertStringIncludes(third.stderr.text, "topics of the layout before are of no more use");
   });
 }
@@ -150,18 +131,18 @@ Deno.test("an app is switched to the other protocol and back, with other shards 
     "has 2 shards, and this machine was started with 8: use --shards 2",
   );
   await app.append(500);
-  await stopped(first);
+  await stop(first);
   await using second = app.start("plain", "--protocol=classic");
   await app.append(100);
   await app.complete(second);
   await using beside = app.start("plain"); // follows the app
   await beside.stderr.line(/joining the group.*protocol="classic"/);
-  await stopped(beside);
+  await stop(beside);
   await app.append(500);
-  await stopped(second);
+  await stop(second);
   await using third = app.start("plain", "--protocol=streams");
   await app.complete(third);
-  await stopped(third);
+  await stop(third);
 });
 
 Deno.test("a step that is renamed is refused, as its state would be lost", async () => {
@@ -169,14 +150,14 @@ Deno.test("a step that is renamed is refused, as its state would be lost", async
   await app.append(100);
   await using first = app.start("plain");
   await app.complete(first);
-  await stopped(first);
+  await stop(first);
   const text = await app.refused("renamed");
   assertStringIncludes(text, 'step "count" is not in this flow: give it its id back');
   assertStringIncludes(text, "--drop-step count, which drops its state, and items");
   await using again = app.start("plain"); // the refusal has changed nothing
   await app.append(100);
   await app.complete(again);
-  await stopped(again);
+  await stop(again);
 });
 
 Deno.test("a machine that was away while the app changed ends, and nothing of it is seen", async () => {
@@ -196,7 +177,7 @@ Deno.test("a machine that was away while the app changed ends, and nothing of it
   assertStringIncludes(stderr, "it runs a flow that is cut in another way now");
   await app.append(100);
   await app.complete(second);
-  await stopped(second);
+  await stop(second);
 });
 
 Deno.test("windows by event time count each value once, as an input comes and goes", async () => {
@@ -225,7 +206,7 @@ Deno.test("windows by event time count each value once, as an input comes and go
       machine,
     );
     await append(from, 30); // time goes on, in windows that stay open when the machine stops
-    await stopped(machine);
+    await stop(machine);
   };
   await run("one");
   await run("both");
