@@ -1,6 +1,9 @@
 /** The states of tasks on the local disk, with their changelogs on a real broker. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { KafkaTaskLog } from "../../src/connectors/kafka_tasks/kafka_log.ts";
+import type {
+  KafkaTaskLog,
+  KafkaTaskLogOptions,
+} from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { type TaskId, taskId } from "../../src/core/task_id.ts";
@@ -56,6 +59,19 @@ async function restore(log: KafkaTaskLog, task: TaskId = KEYED) {
 
 const count = (states: Record<string, string | null>) => [chunk("count", states)];
 
+/** A machine that restores the task, and commits states of it. */
+async function committed(
+  group: Group,
+  options: Partial<KafkaTaskLogOptions>,
+  states: Record<string, string | null>,
+  offset = 1n,
+): Promise<KafkaTaskLog> {
+  const machine = await group.machine(options);
+  await restore(machine);
+  await machine.commit(epochOf({ tasks: [shuffled(KEYED, offset, count(states))] }));
+  return machine;
+}
+
 Deno.test("a restart on the same disk reads the end of the changelog only", async () => {
   await using group = await Group.create();
   await using folder = await tempFolder();
@@ -79,11 +95,7 @@ Deno.test("a restart on the same disk reads the end of the changelog only", asyn
   });
   // Another machine has it meanwhile.
   second.release(KEYED);
-  const other = await group.machine();
-  await restore(other);
-  await other.commit(epochOf({
-    tasks: [shuffled(KEYED, 3n, count({ [ONE]: null, [TWO]: "b3", [THREE]: "c3" }))],
-  }));
+  await committed(group, {}, { [ONE]: null, [TWO]: "b3", [THREE]: "c3" }, 3n);
   const back = await restore(second);
   assertEquals(back.states, { [TWO]: "b3", [THREE]: "c3" });
   assertEquals(back.read, 5); // four records and a marker
@@ -98,9 +110,7 @@ Deno.test("a file takes nothing of a commit that failed", async () => {
   await using folder = await tempFolder();
   const cacheFolder = folder.at("app");
   const memberId = crypto.randomUUID();
-  const zombie = await group.machine({ memberId, cacheFolder });
-  await restore(zombie);
-  await zombie.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [ONE]: "kept" }))] }));
+  const zombie = await committed(group, { memberId, cacheFolder }, { [ONE]: "kept" });
   await group.machine({ memberId });
   await assertRejects(() =>
     zombie.commit(
@@ -122,19 +132,13 @@ Deno.test("a file that must not be used is replaced, and the log says why", asyn
     [
       "older than the topic remembers what was forgotten",
       async (group) => {
-        const other = await group.machine();
-        await restore(other);
-        await other.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [TWO]: "b" }))] }));
+        await committed(group, {}, { [TWO]: "b" });
       },
       /13\.0 h old.*delete\.retention\.ms/,
       13 * HOUR,
     ],
     ["whose end has been deleted from the changelog", async (group) => {
-      const other = await group.machine();
-      await restore(other);
-      await other.commit(epochOf({
-        tasks: [shuffled(KEYED, 1n, count({ [ONE]: "a", [TWO]: "b" }))],
-      }));
+      await committed(group, {}, { [ONE]: "a", [TWO]: "b" });
       const admin = kafkaClient(group.brokers).admin();
       await admin.connect();
       const topic = `${group.app}.keyed.state`;
@@ -160,9 +164,7 @@ Deno.test("a file that must not be used is replaced, and the log says why", asyn
       await using group = await Group.create();
       await using folder = await tempFolder();
       const cacheFolder = folder.at("app");
-      const first = await group.machine({ cacheFolder });
-      await restore(first);
-      await first.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [ONE]: "a" }))] }));
+      const first = await committed(group, { cacheFolder }, { [ONE]: "a" });
       await first.close();
       await spoil(group, `${cacheFolder}/${KEYED}.db`);
       const { all, log } = lines();
@@ -185,9 +187,7 @@ Deno.test("a changelog that was made again is missed, whatever the disk has", as
   await using group = await Group.create();
   await using folder = await tempFolder();
   const cacheFolder = folder.at("app");
-  const first = await group.machine({ cacheFolder });
-  await restore(first);
-  await first.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [ONE]: "a" }))] }));
+  const first = await committed(group, { cacheFolder }, { [ONE]: "a" });
   await first.close();
   const config = { "cleanup.policy": "compact" };
   await replaceTopic(`${group.app}.keyed.state`, { partitions: SHARDS, config });
@@ -199,9 +199,7 @@ Deno.test("a file that does not fit to the group's offsets does not count", asyn
   await using group = await Group.create();
   await using folder = await tempFolder();
   const cacheFolder = folder.at("app");
-  const first = await group.machine();
-  await restore(first);
-  await first.commit(epochOf({ tasks: [shuffled(KEYED, 7n, count({ [ONE]: "a" }))] }));
+  await committed(group, {}, { [ONE]: "a" }, 7n);
   await forge(group, `${cacheFolder}/${KEYED}.db`, {});
   const { all, log } = lines();
   const next = await group.machine({ cacheFolder, log });
@@ -248,9 +246,7 @@ Deno.test("a worker waits for the one that closes the file of its task", async (
   await using group = await Group.create();
   await using folder = await tempFolder();
   const cacheFolder = folder.at("app");
-  const first = await group.machine({ cacheFolder });
-  await restore(first);
-  await first.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [ONE]: "a" }))] }));
+  const first = await committed(group, { cacheFolder }, { [ONE]: "a" });
   let hasAsked = false;
   const clock = {
     ...systemClock,
@@ -271,9 +267,7 @@ Deno.test("a worker waits for the one that closes the file of its task", async (
 Deno.test("a task that is given up while it is restored can be restored again", async () => {
   await using group = await Group.create();
   await using folder = await tempFolder();
-  const log = await group.machine({ cacheFolder: folder.at("app") });
-  await restore(log);
-  await log.commit(epochOf({ tasks: [shuffled(KEYED, 1n, count({ [ONE]: "a" }))] }));
+  const log = await committed(group, { cacheFolder: folder.at("app") }, { [ONE]: "a" });
   log.release(KEYED);
   for (let ticks = 0; ticks < 40; ticks++) {
     const restoring = log.restore(KEYED).then(
