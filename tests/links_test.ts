@@ -1,6 +1,7 @@
 /** Links of the pages lead somewhere, also from the published package. */
 import { assertEquals } from "@std/assert";
 import { dirname, join, relative } from "node:path";
+import { exists } from "./support/files/exists.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"];
@@ -17,7 +18,7 @@ interface Link {
 
 Deno.test("each link of a page leads to a file, and to a heading that it has", () => {
   const broken = PAGES.flatMap(linksOf).filter(({ path, heading }) => {
-    if (!exists(path)) return true;
+    if (!exists(join(ROOT, path))) return true;
     return heading !== "" && !headingsOf(path).has(heading);
   });
   assertEquals(broken, []);
@@ -55,14 +56,4 @@ function headingsOf(page: string): Set<string> {
 
 function withoutCode(text: string): string {
   return text.replaceAll(/^```.*?^```/gms, "");
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(join(ROOT, path));
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

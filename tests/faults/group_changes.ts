@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { GroupScene, moved, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
 import { pass } from "../support/eventually.ts";
+import { exists } from "../support/files/exists.ts";
 
 /** How long keys had nothing, in milliseconds. */
 export interface Gaps {
@@ -121,15 +122,5 @@ export async function blockStep(
     await scene.finish();
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

@@ -11,6 +11,7 @@ import { kafkaBrokers } from "./broker/broker.ts";
 import { jarFolder } from "./broker/jars.ts";
 import { createTopic, type TopicOptions } from "./kafka.ts";
 import { kafkaClient } from "./client.ts";
+import { exists } from "../files/exists.ts";
 
 /** How to start a cluster. */
 export interface ClusterOptions {
@@ -312,14 +313,4 @@ function freePorts(count: number): number[] {
 
 function until(condition: () => boolean, what: string): Promise<void> {
   return pollUntil(condition, what, { withinMs: PATIENCE_MS });
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
