@@ -7,14 +7,9 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
-import { connectionSettings } from "../../src/connectors/kafka/properties/connection_settings.ts";
-import { givenToRecovery } from "../../src/connectors/kafka/properties/given_properties.ts";
 import { memberTopology } from "../../src/connectors/kafka_tasks/join_group.ts";
 import { KafkaTaskLog } from "../../src/connectors/kafka_tasks/kafka_log.ts";
-import { KEY_GROUPS, keyGroupOf } from "../../src/core/key_groups.ts";
-import { partsOf, type TaskId, taskId } from "../../src/core/task_id.ts";
-import { encodeValue } from "../../src/core/value_codec.ts";
-import { SHUFFLE_STEP, type TaskEpoch } from "../../src/group/log.ts";
+import { taskId } from "../../src/core/task_id.ts";
 import type { Member } from "../../src/group/membership.ts";
 import { groupIdOf, type GroupTopology } from "../../src/group/topology.ts";
 import { runCli } from "../support/cli.ts";
@@ -22,10 +17,18 @@ import { part } from "../support/group/part.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
 import { createTopic, kafkaBrokers, produce } from "../support/kafka/kafka.ts";
+import {
+  bytes,
+  chunk,
+  keysOf,
+  readTo,
+  SETTINGS,
+  SHARDS,
+  shuffled,
+} from "../support/kafka/task_group.ts";
 
-const SHARDS = 4;
-const SETTINGS = connectionSettings(givenToRecovery({}));
 const KEYED = taskId("keyed", 1);
+const [ONE] = keysOf(1, 1);
 
 /** An app with one machine, whose flow is cut into `read` and `keyed`. */
 class App implements AsyncDisposable {
@@ -132,41 +135,6 @@ class App implements AsyncDisposable {
   }
 }
 
-/** What the task of a partition of the source has done. */
-function read({ source }: App, partition: number, offset: bigint): TaskEpoch {
-  const state = encodeValue({ offset });
-  const position = {
-    role: "input" as const,
-    step: "in",
-    partition: `${source}-${partition}`,
-    state,
-  };
-  return { task: taskId("read", partition), positions: [position], state: [] };
-}
-
-/** The same of a shard, with one key. */
-function keyed(task: TaskId, offset: bigint): TaskEpoch {
-  const { partition } = partsOf(task);
-  let key = "";
-  for (let i = 0; Math.floor(keyGroupOf(key) * SHARDS / KEY_GROUPS) !== partition; i++) {
-    key = `k${i}`;
-  }
-  const position = { role: "input" as const, step: SHUFFLE_STEP, partition: SHUFFLE_STEP };
-  return {
-    task,
-    positions: [{ ...position, state: encodeValue(offset) }],
-    state: [{
-      step: "count",
-      ids: Float64Array.of(0),
-      keys: [key],
-      states: Uint8Array.of(1),
-      lengths: Int32Array.of(1),
-    }],
-  };
-}
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-
 for (const protocol of ["streams", "classic"] as const) {
   Deno.test(`${protocol}: an app is shown, refused while machines run it, and begun again`, async () => {
     await using app = await App.create();
@@ -185,8 +153,9 @@ for (const protocol of ["streams", "classic"] as const) {
       shard: 1,
       bytes: bytes(text),
     }));
-    await log.commit({ tasks: [read(app, 0, 1n)], shuffle, identity });
-    await log.commit({ tasks: [keyed(KEYED, 1n)], shuffle: [], identity });
+    await log.commit({ tasks: [readTo(app.source, 0, 1n)], shuffle, identity });
+    const keyed = shuffled(KEYED, 1n, [chunk("count", { [ONE]: "x" })]);
+    await log.commit({ tasks: [keyed], shuffle: [], identity });
 
     const shown = JSON.parse(await app.tool("--json"));
     assertEquals([shown.app, shown.shards, shown.protocol, shown.hash], [
@@ -252,7 +221,7 @@ for (const protocol of ["streams", "classic"] as const) {
 Deno.test("an app whose name begins like another's has topics of its own", async () => {
   await using app = await App.create();
   const log = await app.log("classic", crypto.randomUUID());
-  await log.commit({ tasks: [read(app, 0, 1n)], shuffle: [], identity: null });
+  await log.commit({ tasks: [readTo(app.source, 0, 1n)], shuffle: [], identity: null });
   await app.close();
   const other = `${app.name}.eu`;
   for (const kind of ["control", "keyed.state"]) {

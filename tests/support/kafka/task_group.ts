@@ -86,13 +86,7 @@ export class Group implements AsyncDisposable {
 
   /** What the task of a source partition has done. */
   read(partition: number, offset: bigint): TaskEpoch {
-    const position: StoredPosition = {
-      role: "input",
-      step: "in",
-      partition: `${this.source}-${partition}`,
-      state: encodeValue({ offset }),
-    };
-    return { task: taskId("read", partition), positions: [position], state: [] };
+    return readTo(this.source, partition, offset);
   }
 
   /** Deletes all topics of the app. */
@@ -137,6 +131,17 @@ export function chunk(step: string, states: Readonly<Record<string, string | nul
     states: Uint8Array.from(values.flatMap((value) => value === null ? [] : [...value])),
     lengths: Int32Array.from(values, (value) => value?.length ?? -1),
   };
+}
+
+/** Where the task of a source's partition has come to. */
+export function readTo(source: string, partition: number, offset: bigint): TaskEpoch {
+  const position: StoredPosition = {
+    role: "input",
+    step: "in",
+    partition: `${source}-${partition}`,
+    state: encodeValue({ offset }),
+  };
+  return { task: taskId("read", partition), positions: [position], state: [] };
 }
 
 /** Where a task with a shuffle has come to. */
