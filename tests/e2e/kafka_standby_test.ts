@@ -7,7 +7,15 @@ import type { Standby } from "../../src/group/log.ts";
 import { pollUntil } from "../support/eventually.ts";
 import { tempFolder } from "../support/files/temp_folder.ts";
 import { createTopic, kafkaBrokers } from "../support/kafka/kafka.ts";
-import { chunk, epochOf, Group, keysOf, SETTINGS, shuffled } from "../support/kafka/task_group.ts";
+import {
+  chunk,
+  countingRestore,
+  epochOf,
+  Group,
+  keysOf,
+  SETTINGS,
+  shuffled,
+} from "../support/kafka/task_group.ts";
 
 const KEYED = taskId("keyed", 1);
 const KEYS = keysOf(1, 200);
@@ -20,16 +28,7 @@ function until(condition: () => boolean, what: string | (() => string)): Promise
 const isCurrent = (standby: Standby) =>
   until(() => standby.lag === 0, () => `the standby is current; it lags by ${standby.lag}`);
 
-/** Restores the task, and returns how many records of its changelog were read, too. */
-async function restore(log: KafkaTaskLog) {
-  let read = 0;
-  const { positions, keys } = await log.restore(KEYED, ({ done }) => read = done);
-  const states: Record<string, string> = {};
-  for await (const { keys: part } of keys()) {
-    for (const { key, state } of part) states[key] = new TextDecoder().decode(state);
-  }
-  return { positions: positions.length, states, read };
-}
+const restore = (log: KafkaTaskLog) => countingRestore(log, KEYED);
 
 /** The owner of the task commits states of keys. */
 async function commit(log: KafkaTaskLog, offset: bigint, states: Record<string, string | null>) {

@@ -1,12 +1,12 @@
 /** The states of tasks on the local disk, with their changelogs on a real broker. */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type {
   KafkaTaskLog,
   KafkaTaskLogOptions,
 } from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
-import { type TaskId, taskId } from "../../src/core/task_id.ts";
+import { taskId } from "../../src/core/task_id.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import type { ExpectedCache } from "../../src/recovery/task_cache/expected.ts";
 import { TaskCaches } from "../../src/recovery/task_cache/task_caches.ts";
@@ -20,6 +20,7 @@ import { kafkaClient } from "../support/kafka/client.ts";
 import { replaceTopic } from "../support/kafka/kafka.ts";
 import {
   chunk,
+  countingRestore,
   epochOf,
   Group,
   keysOf,
@@ -43,20 +44,7 @@ function lines() {
   return { all, log };
 }
 
-/** Restores a task, and returns how many records of its changelog were read, too. */
-async function restore(log: KafkaTaskLog, task: TaskId = KEYED) {
-  let read = 0;
-  const { positions, keys } = await log.restore(task, ({ done }) => read = done);
-  const states: Record<string, string> = {};
-  for await (const { keys: part } of keys()) {
-    for (const { key, state } of part) {
-      assert(!(key in states), `key ${key} comes twice`);
-      states[key] = new TextDecoder().decode(state);
-    }
-  }
-  return { positions: positions.length, states, read };
-}
-
+const restore = (log: KafkaTaskLog, task = KEYED) => countingRestore(log, task);
 const count = (states: Record<string, string | null>) => [chunk("count", states)];
 
 /** A machine that restores the task, and commits states of it. */

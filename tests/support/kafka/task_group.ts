@@ -1,6 +1,7 @@
 /**
  * The machines of a group on a real broker, as their logs see them.
  */
+import { assert } from "@std/assert";
 import {
   KafkaTaskLog,
   type KafkaTaskLogOptions,
@@ -176,4 +177,18 @@ export async function restored(log: KafkaTaskLog, task: TaskId) {
   }
   const offsets = positions.map(({ state }) => decodeValue(state));
   return { offsets, keys: all };
+}
+
+/** Restores a task, and returns how many records of its changelog were read, too. */
+export async function countingRestore(log: KafkaTaskLog, task: TaskId) {
+  let read = 0;
+  const { positions, keys } = await log.restore(task, ({ done }) => read = done);
+  const states: Record<string, string> = {};
+  for await (const { keys: part } of keys()) {
+    for (const { key, state } of part) {
+      assert(!(key in states), `key ${key} comes twice`);
+      states[key] = text(state);
+    }
+  }
+  return { positions: positions.length, states, read };
 }
