@@ -51,9 +51,12 @@ const SCOUT_MS = 1_000;
 const REST_MS = 5_000;
 const CHANGING_MS = 200;
 
-/** How long a broker holds a fetch that finds nothing: of inputs, and of shuffle topics. */
-const FETCH_WAIT_MS = 500;
-const SHUFFLE_WAIT_MS = 100;
+/**
+ * How long a broker holds a fetch that finds nothing, as `task_input.ts` and `shuffle_fetcher.ts`
+ * ask for it. Each task of an input has its own fetch. A member has one for all of its shards.
+ */
+const INPUT_WAIT_MS = 2_000;
+const SHUFFLE_WAIT_MS = 500;
 
 // Bytes of records, with their share of a batch. A marker is a batch of its own.
 const MARKER_BYTES = 78;
@@ -92,7 +95,7 @@ export function groupCost(size: GroupSize): GroupCost {
     transactions,
     transactionRequests: 4 * transactions,
     produceRequests: transactions * brokers,
-    fetchRequests: brokers * (readers * 1_000 / FETCH_WAIT_MS + keyed * 1_000 / SHUFFLE_WAIT_MS),
+    fetchRequests: partitions * 1_000 / INPUT_WAIT_MS + brokers * keyed * 1_000 / SHUFFLE_WAIT_MS,
     shuffleRecords,
     markers,
     markerBytes: markers * MARKER_BYTES,
