@@ -27,6 +27,8 @@ export interface GroupCommand {
   readonly dropSteps: readonly string[];
   /** Whether to wait until no machine runs the app with another layout or protocol. */
   readonly waits: boolean;
+  /** How many other machines have a copy of each task's state; `null` for what the group has. */
+  readonly standbys: number | null;
   /** A worker that gets no further for this long is killed; in milliseconds. */
   readonly stallMs: number;
 }
@@ -43,7 +45,11 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "group", value: "APP", about: "share the work with all machines that run this app" },
   { name: "shards", value: "N", about: "parts of the keys, fixed for the app's life (default 64)" },
   { name: "commit-interval", value: "TIME", about: "least time between commits (default 1s)" },
-  { name: "standbys", value: "N", about: "spare copies of state: only 0 for now" },
+  {
+    name: "standbys",
+    value: "N",
+    about: "copies of state on other machines, 0 to 2 (default: as the group has)",
+  },
   {
     name: "guarantee",
     value: "WHICH",
@@ -97,27 +103,44 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
     const from = originOf(name, given);
     if (from !== null) throw new UsageError(`${from} does not go with ${group.from}: ${cure}`);
   }
-  const standbys = valueOf("standbys");
-  if (parseCount(standbys, { fallback: 0, least: 0, most: 2 }) > 0) {
-    throw new UsageError(
-      `${standbys!.from} must be 0 for now: a task that moves reads its state again; leave it out`,
-    );
-  }
   const stateDir = valueOf("state-dir");
   if (stateDir?.value === "") throw new UsageError(`${stateDir.from} must be a folder; got ""`);
   const commitIntervalMs = parseTime(valueOf("commit-interval"), requireCommitTime) ?? 1_000;
+  const protocol = oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto");
   return {
     app: parseApp(group),
     shards: parseCount(valueOf("shards"), { fallback: 64, least: 1, most: KEY_GROUPS }),
     commitIntervalMs,
     guarantee: oneOf(valueOf("guarantee"), ["exactly-once", "at-least-once"], "exactly-once"),
-    protocol: oneOf(valueOf("protocol"), ["auto", "streams", "classic"], "auto"),
+    protocol,
     leaves: switchOf("leave").isOn,
     waits: switchOf("wait").isOn,
     dropSteps: parseStepChanges({ renames: [], drops: given.listOf("drop-step") }).dropSteps ?? [],
     stateDir: stateDir?.value ?? null,
+    standbys: parseStandbys(valueOf("standbys"), { stateDir: stateDir?.value ?? null, protocol }),
     stallMs: parseStall(valueOf("stall-timeout"), commitIntervalMs),
   };
+}
+
+/** Copies are kept in the state folder, and the broker of a streams group says where. */
+function parseStandbys(
+  given: Given | undefined,
+  { stateDir, protocol }: Pick<GroupCommand, "stateDir" | "protocol">,
+): number | null {
+  if (given === undefined) return null;
+  const standbys = parseCount(given, { fallback: 0, least: 0, most: 2 });
+  if (standbys > 0 && stateDir === null) {
+    throw new UsageError(
+      `${given.from} needs --state-dir DIR, where this machine keeps copies of others' states`,
+    );
+  }
+  if (standbys > 0 && protocol === "classic") {
+    throw new UsageError(
+      `${given.from} needs a streams group: use --protocol streams (Kafka 4.2 and later), or leave ` +
+        "it out",
+    );
+  }
+  return standbys;
 }
 
 /** Where an option was set; `null` if it was not, or is off. */

@@ -155,7 +155,14 @@ async function runNode(
     signal: ended.signal,
   };
   const membership = await stop.before(
-    joinGroup({ ...reach, groupId, topology, protocol, processId: folder.processId }),
+    joinGroup({
+      ...reach,
+      groupId,
+      topology,
+      protocol,
+      standbys: group.standbys,
+      processId: folder.processId,
+    }),
     () => ended.abort(),
   );
   if (membership === null) return 0;

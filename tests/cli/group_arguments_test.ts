@@ -18,6 +18,7 @@ const PLAIN = {
   waits: false,
   dropSteps: [],
   stateDir: null,
+  standbys: null,
   stallMs: 300_000,
 } as const;
 
@@ -32,7 +33,7 @@ Deno.test("every option of a group works as an environment variable too", () => 
     "group": ["other", { app: "other" }],
     "shards": ["16", { shards: 16 }],
     "commit-interval": ["100ms", { commitIntervalMs: 100 }],
-    "standbys": ["0", {}],
+    "standbys": ["0", { standbys: 0 }],
     "guarantee": ["at-least-once", { guarantee: "at-least-once" }],
     "protocol": ["classic", { protocol: "classic" }],
     "leave": ["true", { leaves: true }],
@@ -50,9 +51,9 @@ Deno.test("every option of a group works as an environment variable too", () => 
   }
 });
 
-Deno.test("the help names what is not there yet, and the options without a variable", () => {
+Deno.test("the help names the options without a variable", () => {
   const help = helpText();
-  assertStringIncludes(help, "spare copies of state: only 0 for now");
+  assertStringIncludes(help, "copies of state on other machines, 0 to 2");
   assertStringIncludes(help, "Each option but --help and --version can be given as an environment");
 });
 
@@ -64,6 +65,17 @@ Deno.test("a worker is given two commit intervals at the least to get further", 
     () => groupOf([...group, "--stall-timeout=19m"]),
     UsageError,
     "--stall-timeout must be 2 times the commit interval or more, here 1200000 ms",
+  );
+});
+
+Deno.test("copies of states need a folder, and a streams group", () => {
+  const args = ["--group=orders", "--standbys=2", "--state-dir=/tmp/s"];
+  assertEquals(groupOf(args), { ...PLAIN, standbys: 2, stateDir: "/tmp/s" });
+  assertEquals(groupOf([...args, "--protocol=streams"])?.standbys, 2);
+  assertThrows(
+    () => groupOf([...args, "--protocol=classic"]),
+    UsageError,
+    "--standbys needs a streams group: use --protocol streams",
   );
 });
 
@@ -90,7 +102,7 @@ Deno.test("what does not go with a group is refused, with what to do instead", (
     "--yes": "--yes does not go with --group",
     "--epoch-interval=3s": "--epoch-interval does not go with --group: use --commit-interval",
     "--watch": "--watch does not go with --group: develop the flow on one machine",
-    "--standbys=1": "--standbys must be 0 for now",
+    "--standbys=1": "--standbys needs --state-dir DIR",
     "--standbys=x": '--standbys must be a whole number from 0 to 2; got "x"',
     "--shards=0": "--shards must be a whole number from 1 to 1024",
     "--guarantee=once": "--guarantee must be exactly-once or at-least-once",

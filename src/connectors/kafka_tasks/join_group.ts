@@ -4,8 +4,9 @@
  * @module
  */
 import type { Log } from "../../core/log.ts";
+import { UsageError } from "../../core/errors.ts";
 import type { Membership, Topology } from "../../group/membership.ts";
-import { type GroupTopology, shuffleTopic } from "../../group/topology.ts";
+import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
 import { type GroupProtocol, openMembership } from "../kafka/group/open_membership.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
@@ -17,6 +18,9 @@ export interface GroupPlace {
   readonly settings: ConnectionSettings;
 }
 
+/** The setting of a streams group that says how many copies of a task's state it has. */
+const STANDBYS = "streams.num.standby.replicas";
+
 /** What a machine joins with. */
 export interface JoinGroupOptions {
   readonly place: GroupPlace;
@@ -26,6 +30,8 @@ export interface JoinGroupOptions {
   readonly groupId: string;
   readonly topology: GroupTopology;
   readonly protocol: string;
+  /** How many copies of each task's state the group has; `null` leaves that as it is. */
+  readonly standbys: number | null;
   /** The id of the machine's state. */
   readonly processId: string;
   readonly log: Log;
@@ -36,10 +42,18 @@ export interface JoinGroupOptions {
 /**
  * Opens the membership of a machine.
  *
+ * @throws {UsageError} If there are to be copies, and the group's protocol has none.
  * @throws {Error} If no broker is in reach, or it refuses us.
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
+  const { standbys } = options;
+  if (protocol !== "streams" && standbys !== null && standbys > 0) {
+    throw new UsageError(
+      `--standbys needs a streams group, and "${app}" has a ${protocol} one: leave --standbys out, ` +
+        "or stop all machines and start them with --protocol streams (Kafka 4.2 and later)",
+    );
+  }
   return await openMembership({
     brokers: place.brokers,
     settings: settingsOf(place, token),
@@ -48,6 +62,9 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     groupId,
     processId,
     topology: memberTopology(app, topology),
+    ...standbys === null || protocol !== "streams"
+      ? {}
+      : { groupConfigs: { [STANDBYS]: String(standbys) } },
   }, protocol as GroupProtocol);
 }
 
@@ -61,15 +78,19 @@ export function settingsOf(
 
 /**
  * What the members of a group are told of its topology. We make our own topics for both protocols,
- * so a shuffle topic is a topic like any other to the brokers.
+ * so a shuffle topic is a topic like any other to the brokers. A changelog says that tasks have a
+ * state, of which there may be copies. A streams group wants it to have a partition for each task.
+ * So one is told only if nothing but a shuffle topic says how many tasks there are.
  */
 export function memberTopology(app: string, { subtopologies }: GroupTopology): Topology {
   return {
     epoch: 0,
-    subtopologies: subtopologies.map(({ name, sourceTopics, hasShuffle }) => ({
+    subtopologies: subtopologies.map(({ name, sourceTopics, hasShuffle, hasState }) => ({
       subtopologyId: name,
       sourceTopics: hasShuffle ? [...sourceTopics, shuffleTopic(app, name)] : [...sourceTopics],
-      changelogTopics: [],
+      changelogTopics: hasState && sourceTopics.length === 0
+        ? [{ name: changelogTopic(app, name), partitions: 0, replicationFactor: 0, configs: [] }]
+        : [],
       repartitionSinkTopics: [],
       repartitionSourceTopics: [],
     })),

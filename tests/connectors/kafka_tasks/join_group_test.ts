@@ -1,0 +1,66 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { joinGroup, memberTopology } from "../../../src/connectors/kafka_tasks/join_group.ts";
+import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
+import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
+import { UsageError } from "../../../src/core/errors.ts";
+import { silentLog } from "../../../src/core/log.ts";
+
+const part = (name: string, sourceTopics: string[], hasShuffle: boolean, hasState: boolean) => ({
+  name,
+  sourceTopics,
+  hasShuffle,
+  hasState,
+  inputs: [],
+  stateful: [],
+});
+
+const TOPOLOGY = {
+  shards: 4,
+  hash: "00000001",
+  exchanges: [],
+  subtopologies: [
+    part("read", ["orders"], false, false),
+    part("count", [], true, true),
+    part("spread", [], true, false),
+    part("both", ["late"], true, true),
+  ],
+};
+
+Deno.test("members tell of changelogs that have a partition for each task", () => {
+  const { subtopologies } = memberTopology("app", TOPOLOGY);
+  assertEquals(
+    subtopologies.map(({ sourceTopics, changelogTopics }) => [
+      ...sourceTopics,
+      ...changelogTopics.map(({ name, partitions }) => `${name} ${partitions}`),
+    ]),
+    [
+      ["orders"],
+      ["app.count.shuffle", "app.count.state 0"],
+      ["app.spread.shuffle"],
+      ["late", "app.both.shuffle"], // the input may have more partitions than there are shards
+    ],
+  );
+});
+
+Deno.test("copies of states are refused in a group that has none, with what to do", async () => {
+  await assertRejects(
+    () =>
+      joinGroup({
+        place: {
+          brokers: ["127.0.0.1:1"],
+          settings: connectionSettings(givenToRecovery({})),
+        },
+        token: null,
+        app: "orders",
+        groupId: "orders.1",
+        topology: TOPOLOGY,
+        protocol: "classic",
+        standbys: 1,
+        processId: "p",
+        log: silentLog,
+        signal: AbortSignal.abort(),
+      }),
+    UsageError,
+    'streams group, and "orders" has a classic one: leave --standbys out',
+  );
+});
