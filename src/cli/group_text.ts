@@ -59,13 +59,14 @@ function groupParts(group: GroupStatus, hasBegun: boolean): string[] {
       (a.processId ?? "").localeCompare(b.processId ?? "") || a.id.localeCompare(b.id)
     );
     parts.push(table([
-      ["node", "host", "member", "epoch", "tasks"],
-      ...sorted.map(({ id, processId, host, epoch, owned }) => [
+      ["node", "host", "member", "epoch", "tasks", "standbys"],
+      ...sorted.map(({ id, processId, host, epoch, owned, standbys }) => [
         processId === null ? "-" : nodeOf(processId),
         oneLine(host.replace(/^\//, "")),
         idOf(id),
         String(epoch ?? "-"),
         String(owned.size),
+        String(standbys.size),
       ]),
     ]));
   }
@@ -129,10 +130,11 @@ export function groupJson({ app, settings, topics, groups }: AppStatus): string 
     topics,
     groups: groups.map(({ members, ...group }) => ({
       ...group,
-      members: members.map(({ owned, target, onDisk: _, ...member }) => ({
+      members: members.map(({ owned, target, standbys, onDisk: _, ...member }) => ({
         ...member,
         tasks: [...owned],
         target: [...target],
+        standbys: [...standbys],
       })),
     })),
   };

@@ -39,6 +39,14 @@ export interface TaskView {
   readonly shuffleLag: number;
 }
 
+/** A copy, on this machine, of the state of a task that another one runs. */
+export interface StandbyView {
+  readonly task: TaskId;
+  readonly worker: WorkerIndex;
+  /** Records of the changelog that it does not have; `null` if that is not known. */
+  readonly lag: number | null;
+}
+
 /** A member of the group on this machine: a worker. */
 export interface MemberView {
   readonly memberId: string;
@@ -63,6 +71,7 @@ export interface GroupView {
   readonly members: readonly MemberView[];
   /** In the order of their sub-topologies and partitions. */
   readonly tasks: readonly TaskView[];
+  readonly standbys: readonly StandbyView[];
   /** Since when it runs without any task; `null` if it has some, or does not run. */
   readonly idleSince: number | null;
 }

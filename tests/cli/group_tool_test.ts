@@ -100,6 +100,7 @@ Deno.test("an app is shown as text, with short ids where these are clear", async
         memberOf(b, [], { processId: null, epoch: null, host: "/10.0.0.2" }),
         memberOf(a, ["keyed_0"], {
           target: new Set<TaskId>(),
+          standbys: new Set(["keyed_1" as TaskId]),
           onDisk: new Map([["keyed_0" as TaskId, 41]]),
         }),
       ],
@@ -119,9 +120,9 @@ group      orders.2: Reconciling, epoch 7
 tasks      1 of 2 have a member
 waits      waits for\\u001b[2J topics
 
-node  host      member    epoch  tasks
--     10.0.0.2  22222222  -      0
-node  10.0.0.1  11111111  7      1
+node  host      member    epoch  tasks  standbys
+-     10.0.0.2  22222222  -      0      0
+node  10.0.0.1  11111111  7      1      1
 
 task     member    input lag  shuffle lag  state
 keyed_0  11111111  -          6            100 records, 41 % on disk
@@ -134,6 +135,7 @@ orders.keyed.shuffle  shuffle  6
   assert(admin.isClosed);
   const json = JSON.parse(await run(admin, { json: true }, null).done);
   assertEquals(json.groups[0].members[1].tasks, ["keyed_0"]);
+  assertEquals(json.groups[0].members[1].standbys, ["keyed_1"]);
   assertEquals(json.groups[0].tasks[0].shuffleLag, 6);
 });
 

@@ -50,6 +50,8 @@ export interface GroupMember {
   readonly owned: Tasks;
   /** What it is to own, once others have given it up; equal to `owned` if that is not known. */
   readonly target: Tasks;
+  /** Tasks of whose state it keeps a copy. */
+  readonly standbys: Tasks;
   /** Changelog offsets of tasks on its disk when it joined. */
   readonly onDisk: ReadonlyMap<TaskId, number>;
 }
@@ -338,6 +340,7 @@ async function describeStreams(broker: KafkaBroker, groupId: string): Promise<Gr
         epoch: each.memberEpoch,
         owned: fromWire(each.activeTasks),
         target: fromWire(each.targetTasks),
+        standbys: fromWire(each.standbyTasks),
         onDisk: new Map(),
       })),
     };
@@ -370,6 +373,7 @@ function readMember(
     epoch: null,
     owned,
     target: owned,
+    standbys: new Set(), // these groups have none
     onDisk: claim?.onDisk ?? new Map(),
   };
   return { member, status: grant?.status ?? null };

@@ -78,6 +78,13 @@ export interface TaskStatus extends TaskProgress {
   readonly out: number;
 }
 
+/** A copy of the state of a task that another machine runs. */
+export interface StandbyStatus {
+  readonly task: TaskId;
+  /** Records of the changelog that it does not have; `null` if that is not known. */
+  readonly lag: number | null;
+}
+
 /** The tasks of one process. */
 export interface TaskRuns {
   /**
@@ -116,6 +123,8 @@ export interface TaskRuns {
   readonly progress: readonly TaskProgress[];
   /** The same, with what it has done. It costs more: all steps are asked. */
   readonly tasks: readonly TaskStatus[];
+  /** How far each copy is. */
+  readonly standbys: readonly StandbyStatus[];
   /** Items in and out of each step so far, of all tasks together, also of those given up. */
   counts(): readonly StepCounts[];
   /** What else operators want to know, by task. */

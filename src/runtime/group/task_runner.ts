@@ -24,7 +24,13 @@ import { warnOfUnread } from "../unread.ts";
 import type { WorkerReadings } from "../worker_readings.ts";
 import type { Standby } from "../../group/log.ts";
 import type { FlowPart } from "./cut_flow.ts";
-import type { TaskProgress, TaskRunnerSettings, TaskRuns, TaskStatus } from "./runner_settings.ts";
+import type {
+  StandbyStatus,
+  TaskProgress,
+  TaskRunnerSettings,
+  TaskRuns,
+  TaskStatus,
+} from "./runner_settings.ts";
 import { TaskRun, type TaskShare } from "./task_run.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
 
@@ -68,6 +74,10 @@ export class TaskRunner implements TaskRuns {
 
   get tasks(): readonly TaskStatus[] {
     return Array.from(this.#runs.values(), ({ status }) => status);
+  }
+
+  get standbys(): readonly StandbyStatus[] {
+    return Array.from(this.#standbys, ([task, { lag }]) => ({ task, lag }));
   }
 
   counts(): readonly StepCounts[] {

@@ -65,6 +65,7 @@ Deno.test("members of a classic group tell their machine, tasks and disks", asyn
     epoch: null,
     owned: new Set([A]),
     target: new Set([A]),
+    standbys: new Set<typeof A>(),
     onDisk: new Map([[A, 41]]),
   };
   assertEquals(await admin.describe("app.1", "classic"), {

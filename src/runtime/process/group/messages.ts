@@ -31,7 +31,7 @@ import type { MeasuredMetric } from "../../../graph/measured.ts";
 import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import type { StepCounts } from "../../counts.ts";
 import type { FlowDescription } from "../../flow_description.ts";
-import type { TaskStatus } from "../../group/runner_settings.ts";
+import type { StandbyStatus, TaskStatus } from "../../group/runner_settings.ts";
 import type { WorkerReadings } from "../../worker_readings.ts";
 import type { Failure } from "../protocol.ts";
 import type { Memory } from "../run_monitor.ts";
@@ -47,6 +47,7 @@ export interface TaskWorkerStatus {
   /** The epoch that has begun to close last; -1 before. */
   readonly epoch: number;
   readonly tasks: readonly TaskStatus[];
+  readonly standbys: readonly StandbyStatus[];
   readonly waitingFor: readonly string[];
   /** Items in and out of each step, of all tasks that it has run. */
   readonly steps: readonly StepCounts[];

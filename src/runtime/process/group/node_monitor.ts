@@ -221,6 +221,9 @@ export class NodeMonitor implements RunSource {
         };
       }),
       tasks: tasksOf(readings),
+      standbys: readings.flatMap(({ status, isRunning }, worker) =>
+        isRunning ? status?.standbys.map((each) => ({ ...each, worker })) ?? [] : []
+      ),
       idleSince: this.#idleSince,
     };
   }

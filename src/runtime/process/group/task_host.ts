@@ -26,6 +26,7 @@ export type HostedTasks = Pick<
   | "stop"
   | "over"
   | "tasks"
+  | "standbys"
   | "waitingFor"
   | "counts"
   | "readings"
@@ -151,6 +152,7 @@ export class TaskHost {
       kind: "status",
       epoch: this.#epoch,
       tasks: runs.tasks,
+      standbys: runs.standbys,
       waitingFor: runs.waitingFor(),
       steps: runs.counts(),
       readings: mergeReadings([...runs.readings().values()]),

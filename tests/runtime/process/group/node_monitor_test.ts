@@ -31,6 +31,7 @@ function statusOf(more: Partial<TaskWorkerStatus> = {}): TaskWorkerStatus {
   return {
     epoch: 3,
     tasks: [running(A)],
+    standbys: [],
     waitingFor: [],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,
@@ -84,6 +85,15 @@ Deno.test("a machine starts until one of its workers has loaded the flow", () =>
   assertEquals(phaseOf(reading(loading)), "starting");
   assertEquals(phaseOf(reading(loading), reading()), "running");
   assertEquals(phaseOf(reading({ isRunning: false, restarts: 1 })), "restarting");
+});
+
+Deno.test("copies are those that processes have now", () => {
+  const standbys = [{ task: B, lag: 3 }, { task: C, lag: null }];
+  const status = statusOf({ standbys });
+  const { monitor } = monitorOf(reading({ status: null }), reading({ status }));
+  assertEquals(monitor.view().group!.standbys, standbys.map((each) => ({ ...each, worker: 1 })));
+  const ended = monitorOf(reading({ status, isRunning: false }));
+  assertEquals(ended.monitor.view().group!.standbys, []);
 });
 
 Deno.test("tasks are those that the group has assigned, with what their process says", () => {

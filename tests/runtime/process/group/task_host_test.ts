@@ -57,6 +57,7 @@ function hosted() {
     stop: () => stopped.promise,
     over: over.promise,
     tasks: [STATUS],
+    standbys: [{ task: A, lag: 3 }],
     waitingFor: () => ["broker"],
     counts: () => STEPS,
     readings: () => new Map([[A, NO_READINGS]]),
@@ -166,12 +167,13 @@ Deno.test("the status tells what the tasks have done, and how long ago they got 
     host.tellStatus();
     const [message] = said.splice(0);
     if (message.kind !== "status") throw new Error(message.kind);
-    const { commit, progressAgeMs, steps, tasks, readings, memory, measured } = message;
-    return { commit, progressAgeMs, steps, tasks, readings, memory, measured };
+    const { commit, progressAgeMs, steps, tasks, standbys, readings, memory, measured } = message;
+    return { commit, progressAgeMs, steps, tasks, standbys, readings, memory, measured };
   };
   const fixed = {
     steps: STEPS,
     tasks: [STATUS],
+    standbys: [{ task: A, lag: 3 }],
     readings: NO_READINGS,
     measured: [MEASURED],
     memory: { rss: 2, heapUsed: 1 },

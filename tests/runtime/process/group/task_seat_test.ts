@@ -201,6 +201,7 @@ const status = (
   kind: "status",
   epoch,
   tasks: [],
+  standbys: [],
   waitingFor,
   steps: [],
   readings: NO_READINGS,

@@ -35,6 +35,7 @@ export function memberOf(
     epoch: 7,
     owned: tasks,
     target: tasks,
+    standbys: new Set(),
     onDisk: new Map(),
     ...more,
   };
