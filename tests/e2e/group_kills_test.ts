@@ -1,5 +1,6 @@
 /** Nodes of a group are killed and started again. `deno task test:group` does it for longer. */
-import { killNode, killWorkers, restartInTurn } from "../faults/group_kills.ts";
+import { killNode, killNodeWithCopies, killWorkers, restartInTurn } from "../faults/group_kills.ts";
+import { groupKafka } from "../support/kafka/group_kafka.ts";
 import { testInTurn } from "../support/group_nodes/test_protocols.ts";
 
 testInTurn(
@@ -16,5 +17,10 @@ testInTurn(
   "a node is killed, and comes back",
   (options, random) => killNode(options, random, { returns: true }),
 );
+
+Deno.test("streams group: a node is killed, and another one has copies of its states", async () => {
+  // Only these groups have copies.
+  await killNodeWithCopies({ brokers: await groupKafka(), protocol: "streams" });
+});
 
 testInTurn("a rolling restart moves nothing", restartInTurn);

@@ -85,6 +85,46 @@ export async function killNode(
   await scene.finish();
 }
 
+/**
+ * A node dies, and the other one has copies of its tasks' states. It takes them over with little to
+ * read, and nothing is lost.
+ */
+export async function killNodeWithCopies(options: SceneOptions): Promise<void> {
+  await using scene = await GroupScene.create({
+    ...options,
+    logLevel: "debug",
+  });
+  const nodes = [scene.node("a"), scene.node("b")];
+  for (const node of nodes) node.start(["--standbys=1"]);
+  const { tasks } = await scene.settled();
+  const [a, b] = nodes;
+  const node = Deno.readTextFileSync(`${scene.folder}/a/${scene.app}/node.json`);
+  const [id] = JSON.parse(node).memberIds as string[];
+  const owned = tasks.get(id)!.filter((task) => !task.startsWith("in_"));
+  scene.feed.start();
+  const isCurrent = (task: string) =>
+    b.log.split("\n").some((line) => line.includes("state is current") && hasTask(line, task));
+  await scene.until(() => owned.every(isCurrent), "the other node has copies");
+  await scene.readOn(20);
+  await a.kill();
+  await scene.settled();
+  await scene.readOn();
+  for (const task of owned) {
+    const lines = b.log.split("\n").filter((line) =>
+      line.includes("changelog of a task has been read") && hasTask(line, task)
+    );
+    const [, records, end] = /records=(\d+) end=(\d+)/.exec(lines.at(-1) ?? "") ?? [];
+    const told = `${task}: ${lines.join()}, ${scene.told}\n${scene.logs}`;
+    assert(lines.at(-1)?.includes("onDisk=true"), told);
+    assert(Number(records) * 2 < Number(end), told);
+  }
+  await scene.finish();
+}
+
+function hasTask(line: string, task: string): boolean {
+  return new RegExp(`task=${task}\\b`).test(line);
+}
+
 /** How often a node is restarted until enough were quick enough, and how many those are. */
 const RESTARTS = { most: 8, least: 3 };
 

@@ -250,6 +250,12 @@ export class Restorer {
       return changelog;
     });
     signal.throwIfAborted();
+    this.#options.log.debug("the changelog of a task has been read", {
+      task,
+      records: Number(span.end - (offset ?? span.start)),
+      end: Number(span.end),
+      onDisk: offset !== null,
+    });
     return changelog;
   }
 

@@ -58,6 +58,8 @@ interface OpenFile {
   /** All committed records before it have been read. */
   at: bigint;
   positions: readonly StoredPosition[] | null;
+  /** Whether it has ever been current. */
+  wasCurrent: boolean;
   /** When nothing came after `at`, in milliseconds since the Unix epoch. */
   currentAt: number;
 }
@@ -185,7 +187,7 @@ export class Standbys {
       if (file === null) return; // closed meanwhile
       standby.lag = Math.max(0, Number(ends[i] - file.at));
       if (standby.lag > 0) this.#work(standby, () => this.#read(standby, file, ends[i]));
-      else file.currentAt = now;
+      else this.#isCurrent(standby, file);
     });
   }
 
@@ -242,13 +244,14 @@ export class Standbys {
       deleteRetentionMs: span.deleteRetentionMs,
       at: offset ?? span.start,
       positions: offset === null ? null : cache.positions,
+      wasCurrent: false,
       currentAt: clock.now(),
     };
     this.#news();
   }
 
   async #read(standby: TailedTask, file: OpenFile, to: bigint): Promise<void> {
-    const { reads, shards, clock } = this.#options;
+    const { reads, shards } = this.#options;
     const { of } = standby;
     for await (const records of reads.read(of, { from: file.at, to })) {
       if (standby.isClosed) return;
@@ -260,8 +263,15 @@ export class Standbys {
     if (standby.isClosed) return;
     if (!await file.cache.copy([], to, file.positions)) return this.#over(standby);
     file.at = to;
-    file.currentAt = clock.now();
     standby.lag = 0;
+    this.#isCurrent(standby, file);
+  }
+
+  #isCurrent({ task }: TailedTask, file: OpenFile): void {
+    file.currentAt = this.#options.clock.now();
+    if (file.wasCurrent) return;
+    file.wasCurrent = true;
+    this.#options.log.debug("the copy of a task's state is current", { task });
   }
 
   /** The file gets nothing any more: it was closed here, or its disk has failed. */

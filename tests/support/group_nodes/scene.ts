@@ -29,6 +29,8 @@ export interface SceneOptions {
   readonly told?: string;
   readonly commitMs?: number;
   readonly block?: GroupTotals["block"];
+  /** What the nodes log. @default {"info"} */
+  readonly logLevel?: "info" | "debug";
 }
 
 /** How many partitions the input has at first, and how many shards the keys have. */
@@ -94,7 +96,7 @@ export class GroupScene implements AsyncDisposable {
       readonly disk?: string;
     } = {},
   ): GroupNode {
-    const { protocol, commitMs = 100, block } = this.#options;
+    const { protocol, commitMs = 100, block, logLevel = "info" } = this.#options;
     const { from, to } = this;
     const argument: GroupTotals = { brokers, from, to, ...block === undefined ? {} : { block } };
     const node = new GroupNode({
@@ -108,7 +110,7 @@ export class GroupScene implements AsyncDisposable {
         `--shards=${SHARDS}`,
         `--protocol=${protocol}`,
         `--commit-interval=${commitMs}ms`,
-        "--log-level=info",
+        `--log-level=${logLevel}`,
       ],
       flowArgs: [JSON.stringify(argument)],
     });
