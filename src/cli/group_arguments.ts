@@ -48,7 +48,7 @@ export const GROUP_OPTIONS: readonly Option[] = [
   {
     name: "standbys",
     value: "N",
-    about: "copies of state on other machines, 0 to 2 (default: as the group has)",
+    about: "copies of states elsewhere, 0 to 2 (default: as the group has)",
   },
   {
     name: "guarantee",

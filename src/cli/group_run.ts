@@ -138,6 +138,7 @@ async function runNode(
       ...ofFlow,
       protocol: group.protocol,
       dropSteps: group.dropSteps,
+      standbys: group.standbys,
       waits: group.waits,
     },
     taps: { stdout: taps.stderr ?? printToStderr, ...taps.stderr ? { stderr: taps.stderr } : {} },
@@ -145,7 +146,7 @@ async function runNode(
   });
   const described = await stop.before(describer.describe());
   if (described === null) return 0;
-  const { topology, groupId, protocol } = described;
+  const { topology, groupId, protocol, tellsChangelogs } = described;
   const ended = new AbortController();
   const reach: ShutdownOptions = {
     place: described.place as GroupPlace, // of the module that was named above
@@ -159,6 +160,7 @@ async function runNode(
       ...reach,
       groupId,
       topology,
+      tellsChangelogs,
       protocol,
       standbys: group.standbys,
       processId: folder.processId,

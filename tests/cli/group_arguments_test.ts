@@ -53,7 +53,7 @@ Deno.test("every option of a group works as an environment variable too", () => 
 
 Deno.test("the help names the options without a variable", () => {
   const help = helpText();
-  assertStringIncludes(help, "copies of state on other machines, 0 to 2");
+  assertStringIncludes(help, "copies of states elsewhere, 0 to 2");
   assertStringIncludes(help, "Each option but --help and --version can be given as an environment");
 });
 

@@ -81,7 +81,7 @@ class App implements AsyncDisposable {
       ...this.#at,
       groupId: this.groupId,
       processId,
-      topology: memberTopology(this.name, this.topology),
+      topology: memberTopology(this.name, this.topology, { tellsChangelogs: true }),
       ...protocol === "streams"
         ? { groupConfigs: { "streams.initial.rebalance.delay.ms": "0" } }
         : {},

@@ -29,6 +29,8 @@ export interface JoinGroupOptions {
   readonly app: string;
   readonly groupId: string;
   readonly topology: GroupTopology;
+  /** Whether members tell the group of changelogs. */
+  readonly tellsChangelogs: boolean;
   readonly protocol: string;
   /** How many copies of each task's state the group has; `null` leaves that as it is. */
   readonly standbys: number | null;
@@ -47,7 +49,7 @@ export interface JoinGroupOptions {
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
-  const { standbys } = options;
+  const { standbys, tellsChangelogs } = options;
   if (protocol !== "streams" && standbys !== null && standbys > 0) {
     throw new UsageError(
       `--standbys needs a streams group, and "${app}" has a ${protocol} one: leave --standbys out, ` +
@@ -61,7 +63,7 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     signal,
     groupId,
     processId,
-    topology: memberTopology(app, topology),
+    topology: memberTopology(app, topology, { tellsChangelogs }),
     ...standbys === null || protocol !== "streams"
       ? {}
       : { groupConfigs: { [STANDBYS]: String(standbys) } },
@@ -81,14 +83,20 @@ export function settingsOf(
  * so a shuffle topic is a topic like any other to the brokers. A changelog says that tasks have a
  * state, of which there may be copies. A streams group wants it to have a partition for each task.
  * So one is told only if nothing but a shuffle topic says how many tasks there are.
+ *
+ * @param options `tellsChangelogs`: whether they are told of any.
  */
-export function memberTopology(app: string, { subtopologies }: GroupTopology): Topology {
+export function memberTopology(
+  app: string,
+  { subtopologies }: GroupTopology,
+  { tellsChangelogs }: { readonly tellsChangelogs: boolean },
+): Topology {
   return {
     epoch: 0,
     subtopologies: subtopologies.map(({ name, sourceTopics, hasShuffle, hasState }) => ({
       subtopologyId: name,
       sourceTopics: hasShuffle ? [...sourceTopics, shuffleTopic(app, name)] : [...sourceTopics],
-      changelogTopics: hasState && sourceTopics.length === 0
+      changelogTopics: tellsChangelogs && hasState && sourceTopics.length === 0
         ? [{ name: changelogTopic(app, name), partitions: 0, replicationFactor: 0, configs: [] }]
         : [],
       repartitionSinkTopics: [],

@@ -53,7 +53,7 @@ export function checkFlow({ nodes, ids }: FlowGraph, guarantee: Guarantee): void
  * @throws {Error} If it may not. The message names the reason and the cure.
  */
 export async function prepareGroup(options: PrepareGroupOptions): Promise<PreparedGroup> {
-  const { graph, app, topology, log, signal, dropSteps, waits, itemsOf } = options;
+  const { graph, app, topology, log, signal, dropSteps, standbys, waits, itemsOf } = options;
   requireOneReader(topology);
   const { brokers, settings } = await requireOneCluster(placesOf(graph), { log, signal });
   const connect = (topics: readonly string[]) =>
@@ -68,19 +68,20 @@ export async function prepareGroup(options: PrepareGroupOptions): Promise<Prepar
     await ensureInternalTopics(connection, [control], systemClock);
     await connection.open(() => connection.metadata(), { missingMs: Infinity });
     const change = { connect, itemsOf };
-    const { groupId, protocol } = await enterApp({
+    const { groupId, protocol, tellsChangelogs } = await enterApp({
       app,
       topology,
       protocol: options.protocol,
       offered: async () => await protocolOf(await connection.anyBroker()),
       drops: dropSteps,
+      standbys,
       waits,
       store: new KafkaAppStore({ app, connection, change, log, signal }),
       log,
       signal,
     });
     await ensureTopics(connect, others);
-    return { groupId, protocol, ...placeOf(brokers, settings) };
+    return { groupId, protocol, tellsChangelogs, ...placeOf(brokers, settings) };
   } finally {
     await connection.close();
   }

@@ -27,7 +27,7 @@ const TOPOLOGY = {
 };
 
 Deno.test("members tell of changelogs that have a partition for each task", () => {
-  const { subtopologies } = memberTopology("app", TOPOLOGY);
+  const { subtopologies } = memberTopology("app", TOPOLOGY, { tellsChangelogs: true });
   assertEquals(
     subtopologies.map(({ sourceTopics, changelogTopics }) => [
       ...sourceTopics,
@@ -40,6 +40,8 @@ Deno.test("members tell of changelogs that have a partition for each task", () =
       ["late", "app.both.shuffle"], // the input may have more partitions than there are shards
     ],
   );
+  const before = memberTopology("app", TOPOLOGY, { tellsChangelogs: false });
+  assertEquals(before.subtopologies.flatMap(({ changelogTopics }) => changelogTopics), []);
 });
 
 Deno.test("copies of states are refused in a group that has none, with what to do", async () => {
@@ -54,6 +56,7 @@ Deno.test("copies of states are refused in a group that has none, with what to d
         app: "orders",
         groupId: "orders.1",
         topology: TOPOLOGY,
+        tellsChangelogs: true,
         protocol: "classic",
         standbys: 1,
         processId: "p",

@@ -20,7 +20,12 @@ export function locateCluster(): Promise<LocatedCluster> {
 export async function prepareGroup(): Promise<PreparedGroup> {
   const [file] = Deno.args;
   if (file !== undefined && existsSync(file)) throw new Error("the group is prepared already");
-  return { ...await locateCluster(), groupId: "orders.1", protocol: "streams" };
+  return {
+    ...await locateCluster(),
+    groupId: "orders.1",
+    protocol: "streams",
+    tellsChangelogs: true,
+  };
 }
 
 export function checkFlow(): void {}

@@ -51,18 +51,20 @@ export class DescribedFlow {
   }
 
   async #load(message: Extract<ToDescriber, { kind: "load" }>): Promise<void> {
-    const { moduleUrl, exportName, app, shards, guarantee, logLevel, dropSteps, waits } = message;
+    const { moduleUrl, exportName, app, shards, guarantee, logLevel } = message;
+    const { dropSteps, standbys, waits } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, checkFlow, prepareGroup }: LogModule = await import(message.logModule);
     checkFlow(graph, guarantee); // what it says is clearer than what the cut says
     const { topology } = cutFlow(graph, { shards, topicsOf });
-    const { groupId, protocol, place, token } = await prepareGroup({
+    const { place, token, ...prepared } = await prepareGroup({
       graph,
       app,
       topology,
       guarantee,
       protocol: message.protocol,
       dropSteps,
+      standbys,
       waits,
       itemsOf,
       log: this.#log(logLevel),
@@ -70,7 +72,7 @@ export class DescribedFlow {
     });
     this.#token = token;
     const needsTokens = token !== null;
-    this.#link.send({ kind: "described", topology, groupId, protocol, place, needsTokens });
+    this.#link.send({ kind: "described", topology, ...prepared, place, needsTokens });
   }
 
   async #locate(message: Extract<ToDescriber, { kind: "locate" }>): Promise<void> {

@@ -14,6 +14,8 @@ export interface DescribedGroup extends LocatedFlow {
   readonly topology: GroupTopology;
   readonly groupId: string;
   readonly protocol: string;
+  /** Whether members tell the group of changelogs. */
+  readonly tellsChangelogs: boolean;
 }
 
 /** The cluster of a flow. */

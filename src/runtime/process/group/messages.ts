@@ -40,7 +40,7 @@ import type { Memory } from "../run_monitor.ts";
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 132;
+export const GROUP_PROTOCOL_VERSION = 133;
 
 /** How a worker process stands. */
 export interface TaskWorkerStatus {
@@ -167,6 +167,8 @@ export type ToDescriber =
     readonly protocol: string;
     /** Steps that were taken out of the flow. */
     readonly dropSteps: readonly string[];
+    /** As `PrepareGroupOptions.standbys`. */
+    readonly standbys: number | null;
     /** Whether to wait until no machine runs the app in another way. */
     readonly waits: boolean;
     readonly guarantee: Guarantee;
@@ -191,6 +193,8 @@ export type FromDescriber =
     readonly topology: GroupTopology;
     readonly groupId: string;
     readonly protocol: string;
+    /** As `PreparedGroup.tellsChangelogs`. */
+    readonly tellsChangelogs: boolean;
     /** As `PreparedGroup.place`. */
     readonly place: unknown;
     readonly needsTokens: boolean;
