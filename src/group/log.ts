@@ -72,6 +72,8 @@ export interface ShuffleReader {
   readonly isCurrent: boolean;
   /** How many records are known to wait. */
   readonly lag: number;
+  /** Returns the error for a record of no use: it names where that is, why, and the cure. */
+  unreadable(record: ShuffleRecord, cause: Error): Error;
   close(): void;
 }
 

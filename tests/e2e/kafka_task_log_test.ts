@@ -319,13 +319,33 @@ Deno.test("a changelog and group offsets that do not fit together are an error",
     { key: '["count","key of another shard"]', value: "v", partition: 2 },
     { key: "no JSON", value: "v", partition: 2 },
   ]);
-  await assertRejects(() => log.restore(other), TaskLogError, "cannot be restored");
+  const junk = await assertRejects(() => log.restore(other), TaskLogError);
   const state = `${group.app}.keyed.state`;
+  assertStringIncludes(junk.message, `topic "${state}", partition 2, offset 0: `);
+  assertStringIncludes(junk.message, `cli.ts group ${group.app} reset`);
   const stored = await readAll(group.brokers, state);
   assertEquals(stored.filter(({ partition }) => partition === 1).map(({ key }) => key), [
     JSON.stringify(["count", ONE]),
     '["positions"]',
   ]);
+});
+
+Deno.test("a record of others in a control topic is named, and can be taken back", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  await log.commit(epochOf({ tasks: [shuffled(KEYED, 3n)] }));
+  const control = `${group.app}.control`;
+  const write = (key: string, value: string | null) =>
+    produce(group.brokers, control, [{ key, value }]);
+  await write("strange", "{}");
+  const junk = await assertRejects(() => group.machine(), TaskLogError);
+  assertStringIncludes(junk.message, `topic "${control}", partition 0, offset `);
+  assertStringIncludes(junk.message, 'write a record with the key "strange" and no value');
+  await write("strange", null);
+  await group.machine();
+  await write('["group"]', "junk");
+  const lost = await assertRejects(() => group.machine(), TaskLogError);
+  assertStringIncludes(lost.message, "give the group another name");
 });
 
 Deno.test("a commit to a changelog that was deleted and created again is an error", async () => {

@@ -29,7 +29,12 @@ import type { AppStore } from "./enter_app.ts";
 import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError, toBeginAgain, unreadablePositions } from "./task_log_error.ts";
+import {
+  TaskLogError,
+  toBeginAgain,
+  unreadablePositions,
+  unreadableRecord,
+} from "./task_log_error.ts";
 
 /** What is needed to see what an app has. */
 export interface ChangeOptions {
@@ -265,7 +270,14 @@ async function eachUnread(
       ifLost: toBeginAgain(app),
     };
     for await (const records of readCommitted(connection, of, options)) {
-      for (const { value } of records) if (value !== null) take(value);
+      for (const { offset, value } of records) {
+        if (value === null) continue;
+        try {
+          take(value);
+        } catch (cause) {
+          throw unreadableRecord(app, of, BigInt(offset), cause);
+        }
+      }
     }
   });
 }

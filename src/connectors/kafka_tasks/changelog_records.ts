@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { messageOf } from "../../core/errors.ts";
 import { groupOfHash, KEY_GROUPS } from "../../core/key_groups.ts";
 import type { StoredPosition } from "../../recovery/store.ts";
 import type { TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { LatestStates } from "./latest_states.ts";
 import { decodePositions } from "./positions.ts";
 import { isPositionsKey } from "./state_records.ts";
-import { TaskLogError } from "./task_log_error.ts";
+import { unreadableRecord } from "./task_log_error.ts";
 
 /** What has been read of a changelog. */
 export interface ReadRecords {
@@ -23,6 +22,7 @@ export interface ReadRecords {
 export interface ChangelogRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
+  readonly offset: number;
 }
 
 /** Makes a table of states that has no other keys than those of a shard. */
@@ -37,18 +37,15 @@ export function statesOf(shard: number, shards: number): LatestStates {
  */
 export function takeRecord(
   read: ReadRecords,
-  { key: name, value }: ChangelogRecord,
-  { topic, partition }: TopicPartition,
+  { key: name, value, offset }: ChangelogRecord,
+  of: TopicPartition,
+  app: string,
 ): void {
   try {
     if (name === null) throw new TypeError("it has no key");
     if (!isPositionsKey(name)) read.states.set(name, value);
     else read.positions = value === null ? null : decodePositions(value);
   } catch (cause) {
-    throw new TaskLogError(
-      `"${topic}", partition ${partition} has a record that cannot be restored ` +
-        `(${messageOf(cause)}): does something else write to it, or another version of Millrace?`,
-      { cause },
-    );
+    throw unreadableRecord(app, of, BigInt(offset), cause);
   }
 }

@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { UsageError } from "../../core/errors.ts";
+import { messageOf, UsageError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { StepId } from "../../core/ids.ts";
 import type { TaskId } from "../../core/task_id.ts";
@@ -212,7 +212,22 @@ export async function forgetBegun(options: ControlOptions): Promise<void> {
  * @throws {TaskLogError} If something else writes to the topic.
  */
 export async function readControl(options: ControlSource): Promise<Control> {
-  return await read(options, controlOf);
+  let group: Control["group"] = null;
+  let hasBegun = false;
+  const moved = new Map<TaskId, readonly StoredPosition[]>();
+  await read(options, (name, value) => {
+    if (name === GROUP_KEY) group = JSON.parse(textOf(value));
+    else if (name === BEGUN_KEY) hasBegun = true;
+    else if (name !== FAILURE_KEY) {
+      const [kind, task] = JSON.parse(name);
+      if (kind === FIRST) return;
+      if (kind !== MOVED || typeof task !== "string") {
+        throw new TypeError(`no group has key ${name}`);
+      }
+      moved.set(task as TaskId, decodePositions(value));
+    }
+  });
+  return { group, hasBegun, moved };
 }
 
 /**
@@ -223,14 +238,12 @@ export async function readControl(options: ControlSource): Promise<Control> {
 export async function readFirstPartitions(
   options: ControlSource,
 ): Promise<ReadonlyMap<string, number>> {
-  return await read(options, (values) => {
-    const first = new Map<string, number>();
-    for (const [name, value] of values) {
-      const [kind, topic] = JSON.parse(name);
-      if (kind === FIRST) first.set(topic, JSON.parse(textOf(value)).partitions);
-    }
-    return first;
+  const first = new Map<string, number>();
+  await read(options, (name, value) => {
+    const [kind, topic] = JSON.parse(name);
+    if (kind === FIRST) first.set(topic, JSON.parse(textOf(value)).partitions);
   });
+  return first;
 }
 
 /**
@@ -239,57 +252,52 @@ export async function readFirstPartitions(
  * @throws {TaskLogError} If something else writes to the topic.
  */
 export async function readFailure(options: ControlSource): Promise<GroupFailure | null> {
-  return await read(options, (values) => {
-    const value = values.get(FAILURE_KEY);
-    return value === undefined ? null : JSON.parse(textOf(value));
+  let failure: GroupFailure | null = null;
+  await read(options, (name, value) => {
+    if (name === FAILURE_KEY) failure = JSON.parse(textOf(value));
   });
+  return failure;
 }
 
-async function read<R>(
+/** Hands over the last value of each key. */
+async function read(
   { app, connection, openingMs = 0 }: ControlSource,
-  decode: (values: ReadonlyMap<string, Uint8Array>) => R,
-): Promise<R> {
+  take: (name: string, value: Uint8Array) => void,
+): Promise<void> {
   const topic = controlTopic(app);
-  const values = await persistingInReach(connection, async () => {
-    const values = new Map<string, Uint8Array>();
+  const last = await persistingInReach(connection, async () => {
+    const last = new Map<string, { readonly value: Uint8Array; readonly offset: number }>();
     const options = {
       patienceMs: SILENCE_MS,
       what: `the settings of group "${app}"`,
       ifLost: `delete the topic, ${toBeginAgain(app)}`,
     };
     for await (const records of readCommitted(connection, { topic, partition: 0 }, options)) {
-      for (const { key, value } of records) {
+      for (const { key, value, offset } of records) {
         const name = key === null ? "" : textOf(key);
-        if (value === null) values.delete(name);
-        else values.set(name, value.slice());
+        if (value === null) last.delete(name);
+        else last.set(name, { value: value.slice(), offset });
       }
     }
-    return values;
+    return last;
   }, Math.max(PATIENCE_MS, openingMs));
-  try {
-    return decode(values);
-  } catch (cause) {
-    throw new TaskLogError(
-      `topic "${topic}" has a record that no group writes: does something else write to it? ` +
-        "Give the group another name",
-      { cause },
-    );
+  for (const [name, { value, offset }] of last) {
+    try {
+      take(name, value);
+    } catch (cause) {
+      const cure = OUR_KEYS.test(name)
+        ? "and give the group another name, as what it needs there is overwritten"
+        : `and write a record with the key ${JSON.stringify(name)} and no value to take it back`;
+      throw new TaskLogError(
+        `topic "${topic}", partition 0, offset ${offset}: no group writes this record ` +
+          `(${messageOf(cause)}). If something else writes to the topic, stop that, ${cure}`,
+        { cause },
+      );
+    }
   }
 }
 
-function controlOf(values: ReadonlyMap<string, Uint8Array>): Control {
-  const bytes = values.get(GROUP_KEY);
-  const group = bytes === undefined ? null : JSON.parse(textOf(bytes));
-  const moved = new Map<TaskId, StoredPosition[]>();
-  for (const [name, value] of values) {
-    if (name === GROUP_KEY || name === BEGUN_KEY || name === FAILURE_KEY) continue;
-    const [kind, task] = JSON.parse(name);
-    if (kind === FIRST) continue;
-    if (kind !== MOVED || typeof task !== "string") throw new TypeError(`key ${name}`);
-    moved.set(task as TaskId, decodePositions(value));
-  }
-  return { group, hasBegun: values.has(BEGUN_KEY), moved };
-}
+const OUR_KEYS = /^\["(group|begun|moved|first|failure)"/;
 
 /**
  * Makes sure that this Millrace can read the topics of an app.

@@ -245,7 +245,7 @@ export class Restorer {
       };
       for await (const records of readCommitted(connection, of, options)) {
         if (signal.aborted) break;
-        for (const record of records) takeRecord(changelog, record, of);
+        for (const record of records) takeRecord(changelog, record, of, app);
       }
       return changelog;
     });

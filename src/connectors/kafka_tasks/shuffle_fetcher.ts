@@ -15,7 +15,7 @@ import { WaitingBatch } from "../kafka/read/waiting_batch.ts";
 import { errorOfCode } from "../kafka/wire/error_codes.ts";
 import { type FetchedPartition, fetchInSession } from "../kafka/wire/fetch.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
-import { TaskLogError, toBeginAgain } from "./task_log_error.ts";
+import { TaskLogError, toBeginAgain, unreadableRecord } from "./task_log_error.ts";
 
 /**
  * How long a broker may wait for records, in milliseconds. It answers as soon as there are any. A
@@ -377,6 +377,10 @@ class ShufflePartition implements ShuffleReader {
     if (this.#end < 0) return 0;
     if (this.#at === this.#records.length) return Math.max(0, this.#end - this.cursor!.fetched);
     return Math.max(0, this.#end - this.#handedOut);
+  }
+
+  unreadable({ next }: ShuffleRecord, cause: Error): Error {
+    return unreadableRecord(this.#host.app, this.of, next - 1n, cause);
   }
 
   close(): void {

@@ -251,12 +251,12 @@ export class Standbys {
   }
 
   async #read(standby: TailedTask, file: OpenFile, to: bigint): Promise<void> {
-    const { reads, shards } = this.#options;
+    const { app, reads, shards } = this.#options;
     const { of } = standby;
     for await (const records of reads.read(of, { from: file.at, to })) {
       if (standby.isClosed) return;
       const part = { positions: file.positions, states: statesOf(of.partition, shards) };
-      for (const record of records) takeRecord(part, record, of);
+      for (const record of records) takeRecord(part, record, of, app);
       file.positions = part.positions;
       if (!await file.cache.copy(part.states.changes(), file.at, null)) return this.#over(standby);
     }

@@ -7,6 +7,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import { FencedError } from "../../group/log.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
+import type { TopicPartition } from "../kafka/wire/topic_partition.ts";
 
 /** The log of a group cannot be used. The message names the reason and the cure. */
 export class TaskLogError extends Error {
@@ -23,6 +24,22 @@ export function unreadablePositions(task: TaskId, groupId: string, cause: unknow
   return new TaskLogError(
     `the positions of task "${task}" in group "${groupId}" cannot be read (${messageOf(cause)}): ` +
       "has something else committed to the group?",
+    { cause },
+  );
+}
+
+/** The error for a record of an internal topic that is not what a task has written. */
+export function unreadableRecord(
+  app: string,
+  { topic, partition }: TopicPartition,
+  offset: bigint,
+  cause: unknown,
+): TaskLogError {
+  const why = cause instanceof Error ? cause.message : messageOf(cause);
+  return new TaskLogError(
+    `topic "${topic}", partition ${partition}, offset ${offset}: ${why}. Has another ` +
+      "version of Millrace written it? Then use that one. If something else writes to the topic, " +
+      `stop that; then ${toBeginAgain(app)}`,
     { cause },
   );
 }

@@ -11,7 +11,7 @@ import type { ShuffleReader, ShuffleRecord } from "../../group/log.ts";
 import type { GroupExchange } from "../../group/topology.ts";
 import { FRAME_ROOM } from "../exchange/frame_stream.ts";
 import { BATCH, EXCHANGE_AT, KIND_AT } from "../exchange/frames.ts";
-import { framesAt } from "./shuffle_batch.ts";
+import { framesAt, UnreadableBatchError } from "./shuffle_batch.ts";
 
 /** Where the number of its exchange is, from where a frame begins in a batch. */
 const NUMBER_AT = FRAME_ROOM + EXCHANGE_AT;
@@ -65,7 +65,12 @@ export class ExchangeNumbers {
   reading(reader: ShuffleReader): ShuffleReader {
     const next = (): ShuffleRecord | null => {
       const record = reader.next();
-      return record && { next: record.next, bytes: this.fromLog(record.bytes) };
+      if (record === null) return null;
+      try {
+        return { next: record.next, bytes: this.fromLog(record.bytes) };
+      } catch (error) {
+        throw error instanceof UnreadableBatchError ? reader.unreadable(record, error) : error;
+      }
     };
     return {
       next,
@@ -76,6 +81,7 @@ export class ExchangeNumbers {
       get lag() {
         return reader.lag;
       },
+      unreadable: (record, cause) => reader.unreadable(record, cause),
       close: () => reader.close(),
     };
   }

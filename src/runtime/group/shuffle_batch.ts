@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/errors.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import { decodeUtf8, encodeUtf8 } from "../../core/utf8.ts";
 import { FRAME_ROOM, joinFrames } from "../exchange/frame_stream.ts";
@@ -19,8 +20,15 @@ import { decodeFrame, type Frame } from "../exchange/frames.ts";
 
 const VERSION = 1;
 
+const BROKEN = "what another task has sent cannot be read";
+
 /** What comes before the name of the task. */
 const NAME_AT = 3;
+
+/** Bytes are not a batch, or of another version. */
+export class UnreadableBatchError extends Error {
+  override readonly name = "UnreadableBatchError";
+}
 
 /** A batch, read. */
 export interface SentFrames {
@@ -45,21 +53,21 @@ export function encodeShuffleBatch(task: TaskId, frames: readonly Uint8Array[]):
 /**
  * A batch as frames, whose items are views on it.
  *
- * @throws {Error} If it is none, or of another version.
+ * @throws {UnreadableBatchError} If it is none, or of another version.
  */
 export function decodeShuffleBatch(bytes: Uint8Array): SentFrames {
-  if (bytes[0] !== VERSION || bytes.length < NAME_AT) {
-    throw new Error(
-      `what another task has sent cannot be read: it is of version ${bytes[0]}, and this is ` +
-        `version ${VERSION}`,
-    );
-  }
-  const task = decodeUtf8(bytes.subarray(NAME_AT, nameEnd(bytes))) as TaskId;
+  const end = nameEnd(bytes);
   const frames: Frame[] = [];
-  for (const [at, end] of framesAt(bytes)) {
-    frames.push(decodeFrame(bytes.subarray(at + FRAME_ROOM, end)));
+  try {
+    const task = decodeUtf8(bytes.subarray(NAME_AT, end)) as TaskId;
+    for (const [at, end] of framesAt(bytes)) {
+      frames.push(decodeFrame(bytes.subarray(at + FRAME_ROOM, end)));
+    }
+    return { task, frames };
+  } catch (cause) {
+    if (cause instanceof UnreadableBatchError) throw cause;
+    throw new UnreadableBatchError(`${BROKEN}: ${messageOf(cause)}`, { cause });
   }
-  return { task, frames };
 }
 
 /** Where each frame of a batch begins, with the length before it, and where it ends. */
@@ -75,6 +83,12 @@ export function* framesAt(bytes: Uint8Array): Generator<readonly [at: number, en
 }
 
 function nameEnd(bytes: Uint8Array): number {
+  if (bytes.length < NAME_AT) throw broken();
+  if (bytes[0] !== VERSION) {
+    throw new UnreadableBatchError(
+      `${BROKEN}: it is of version ${bytes[0]}, and this is version ${VERSION}`,
+    );
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = NAME_AT + view.getUint16(1);
   if (end > bytes.length) throw broken();
@@ -92,5 +106,5 @@ export function itemsOf(bytes: Uint8Array): Map<number, number> {
 }
 
 function broken(): Error {
-  return new Error("what another task has sent cannot be read: it is cut off");
+  return new UnreadableBatchError(`${BROKEN}: it is cut off`);
 }

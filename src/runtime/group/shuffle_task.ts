@@ -2,7 +2,7 @@ import { counted } from "../../core/counted.ts";
 import type { Epoch, StepId } from "../../core/ids.ts";
 import { partsOf } from "../../core/task_id.ts";
 import { decodeBatch } from "../../core/value_codec.ts";
-import { SHUFFLE_STEP, type ShuffleReader } from "../../group/log.ts";
+import { SHUFFLE_STEP, type ShuffleReader, type ShuffleRecord } from "../../group/log.ts";
 import type { Channel } from "../channel.ts";
 import type { Frame } from "../exchange/frames.ts";
 import { stepError } from "../step_error.ts";
@@ -36,7 +36,8 @@ export class ShuffleTask implements EpochSource {
   readonly #host: TaskHost;
   #epoch: Epoch;
   #next: bigint | null; // the offset after all that has been taken
-  #frames: Frame[] = []; // of the last record; its first frame is the last here
+  #record: ShuffleRecord | null = null; // the last one
+  #frames: Frame[] = []; // of it; its first frame is the last here
   #sender = 0; // of that record: the partition of its task
   #closeThrough: Epoch = -1; // epochs up to this one are to end before the next record
   #isBlocked = false;
@@ -93,7 +94,8 @@ export class ShuffleTask implements EpochSource {
     if (this.#isWaiting) return false;
     const record = this.#guard(() => this.#reader.next());
     if (record === null) return this.#wait();
-    const { task, frames } = this.#guard(() => decodeShuffleBatch(record.bytes));
+    this.#record = record;
+    const { task, frames } = this.#read(() => decodeShuffleBatch(record.bytes));
     this.#frames = [...frames].reverse();
     this.#sender = partsOf(task).partition;
     this.#next = record.next;
@@ -120,7 +122,7 @@ export class ShuffleTask implements EpochSource {
     if (frame.kind !== "batch") throw stepError(this, this.#host, unknownFrame(frame));
     const from = time?.onBatch(this.#sender) ?? null;
     if (from !== null) channel.push(from);
-    const items = this.#guard(() => itemsOf(frame));
+    const items = this.#read(() => itemsOf(frame));
     this.#host.pace.works(items.length);
     channel.offered(items.length);
     channel.push(items);
@@ -165,6 +167,17 @@ export class ShuffleTask implements EpochSource {
       (thrown) => this.#host.fail(stepError(this, this.#host, thrown)),
     );
     return false;
+  }
+
+  /** Reads something of the last record. */
+  #read<R>(work: () => R): R {
+    return this.#guard(() => {
+      try {
+        return work();
+      } catch (error) {
+        throw error instanceof Error ? this.#reader.unreadable(this.#record!, error) : error;
+      }
+    });
   }
 
   #guard<R>(work: () => R): R {

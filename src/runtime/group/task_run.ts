@@ -63,6 +63,7 @@ const EMPTY: ShuffleReader = {
   ready: () => new Promise(() => {}),
   isCurrent: true,
   lag: 0,
+  unreadable: (_, cause) => cause,
   close() {},
 };
 

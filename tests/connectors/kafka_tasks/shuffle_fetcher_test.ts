@@ -151,6 +151,14 @@ Deno.test("a shard is read on from its new leader, and after its broker was away
   reader.close();
 });
 
+Deno.test("a record of no use is named with its topic, partition, offset and the cure", async () => {
+  await using fetching = new Fetching();
+  const reader = fetching.read(0, null);
+  const { message } = reader.unreadable({ next: 8n, bytes: new Uint8Array() }, new Error("junk"));
+  assertStringIncludes(message, `topic "${TOPIC}", partition 0, offset 7: junk. `);
+  assertStringIncludes(message, "stop all machines, and run cli.ts group app reset");
+});
+
 Deno.test("records that were deleted before they were read are an error", async () => {
   await using fetching = new Fetching([5, 0]);
   const early = fetching.read(0, 3n);

@@ -55,7 +55,9 @@ class Changelog implements ChangelogReads {
       key,
       state: state === null ? null : new TextEncoder().encode(state),
     }));
-    this.records.push(...stateRecords([...chunks(changes)], 0), positionsRecord(at(position), 0));
+    for (
+      const record of [...stateRecords([...chunks(changes)], 0), positionsRecord(at(position), 0)]
+    ) this.records.push({ ...record, offset: this.records.length });
   }
 
   async spanOf() {

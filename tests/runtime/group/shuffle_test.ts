@@ -1,5 +1,6 @@
 /** What tasks send one another: the sending end, the bytes, and the receiving end. */
 import { assertEquals, assertThrows } from "@std/assert";
+import { ExchangeNumbers } from "../../../src/runtime/group/exchange_numbers.ts";
 import { keyGroupOf, ownersOf } from "../../../src/core/key_groups.ts";
 import { taskId } from "../../../src/core/task_id.ts";
 import { BatchEncoder, decodeBatch } from "../../../src/core/value_codec.ts";
@@ -149,6 +150,7 @@ function receiving(
     ready: () => new Promise(() => {}),
     isCurrent: true,
     lag: 0,
+    unreadable: ({ next }, cause) => new Error(`offset ${next - 1n}: ${cause.message}`),
     close() {},
   };
   const passed: string[] = [];
@@ -159,12 +161,41 @@ function receiving(
   };
   const channels = new Map([[0, channel()], [1, channel()]]);
   const task = new ShuffleTask("sums", host, { reader, from: null, channels, times, epoch: 0 });
-  return { task, channels, passed };
+  return { task, channels, passed, reader };
 }
 
 function runAll(task: ShuffleTask): void {
   while (task.run());
 }
+
+Deno.test("junk in a shuffle is an error that names where it is", () => {
+  for (const junk of [[], [1], [1, 0], [1, 0, 9], [123, 34, 34], [1, 0, 0, 0, 0, 0, 3, 99, 0, 0]]) {
+    const sent = encodeShuffleBatch(TASK, [frame(0, 1)]);
+    const { task } = receiving([sent, new Uint8Array(junk)]);
+    assertThrows(() => runAll(task), Error, "offset 1: what another task has sent cannot be read");
+    const { reader } = receiving([new Uint8Array(junk)]);
+    const numbered = new ExchangeNumbers([]).reading(reader);
+    if (junk.length < 9) assertThrows(() => numbered.next(), Error, "offset 0: what another task");
+  }
+});
+
+Deno.test("items of junk in a shuffle are an error that names where they are", () => {
+  const items = Uint8Array.of(99, 1, 2);
+  const junk = encodeFrame({ kind: "batch", exchange: 0, count: 2, items });
+  const encoder = new BatchEncoder();
+  encoder.write(1);
+  const few = encodeFrame({ kind: "batch", exchange: 0, count: 3, items: encoder.take() });
+  for (
+    const [bytes, error] of [
+      [junk, "offset 1: cannot decode bytes: they are of version 99"],
+      [few, "offset 1: another task has sent 1 item as 3"],
+    ] as const
+  ) {
+    const sent = [encodeShuffleBatch(TASK, [frame(0, 1)]), encodeShuffleBatch(TASK, [bytes])];
+    const { task } = receiving(sent);
+    assertThrows(() => runAll(task), Error, error);
+  }
+});
 
 Deno.test("ShuffleTask hands items to their exchanges, and a barrier to all at one point", () => {
   const records = [encodeShuffleBatch(TASK, [frame(0, 1, 2), frame(1, 3), frame(0, 4)])];

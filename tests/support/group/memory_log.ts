@@ -17,6 +17,7 @@ import {
   type RestoredTask,
   SHUFFLE_STEP,
   type ShuffleReader,
+  type ShuffleRecord,
   type Standby,
   type TaskEpoch,
   type WaitingForCommit,
@@ -424,6 +425,7 @@ export class MemoryLog implements GroupLog {
       get lag() {
         return records.items.length - next;
       },
+      unreadable: (_: ShuffleRecord, cause: Error) => cause,
       close: () => void this.#readers.delete(task),
     };
     this.#readers.set(task, reader);
