@@ -58,7 +58,12 @@ export type MembershipEvent =
    */
   | { readonly kind: "standbys"; readonly tasks: Tasks }
   /** Why tasks do not run, with what to do about it; `null` once that is over. */
-  | { readonly kind: "status"; readonly text: string | null }
+  | {
+    readonly kind: "status";
+    readonly text: string | null;
+    /** Set if each group that begins is like that for a moment. */
+    readonly isUsual?: true;
+  }
   /** The member is out for good. It has lost its tasks, in an event before. */
   | { readonly kind: "failed"; readonly error: Error };
 

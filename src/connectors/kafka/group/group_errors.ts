@@ -72,6 +72,7 @@ export function refusal(groupId: string, code: number, detail: string | null): G
 /** The statuses of a streams group, by their codes in the protocol. */
 export const STALE_TOPOLOGY = 0;
 export const SHUTDOWN_APPLICATION = 4;
+export const WAITS_FOR_MEMBERS = 5;
 
 const STATUSES: Readonly<Record<number, string>> = {
   [STALE_TOPOLOGY]: "runs a newer topology than this member: stop this version of the flow",
@@ -79,7 +80,8 @@ const STATUSES: Readonly<Record<number, string>> = {
   2: "has topics whose numbers of partitions do not fit: delete the flow's own topics that differ",
   3: "waits for its own topics, which the broker creates: does the user have CREATE on them?",
   [SHUTDOWN_APPLICATION]: "was shut down by one of its members: look at the logs of the others",
-  5: "waits for more members before it assigns tasks (streams.initial.rebalance.delay.ms)",
+  [WAITS_FOR_MEMBERS]:
+    "waits for more members before it assigns tasks (streams.initial.rebalance.delay.ms)",
 };
 
 /** A status as a sentence with its cure. */

@@ -102,11 +102,11 @@ export class Holding {
     this.#owned = this.#allowed = this.#revoking = new Set();
   }
 
-  /** Why tasks do not run; `null` if they do. */
-  status(text: string | null): void {
+  /** Why tasks do not run; `null` if they do. `isUsual`: each group begins like that. */
+  status(text: string | null, isUsual = false): void {
     if (text === this.#status) return;
     this.#status = text;
-    this.#events.push({ kind: "status", text });
+    this.#events.push({ kind: "status", text, ...isUsual ? { isUsual } : {} });
   }
 
   /** The member is out for good. */

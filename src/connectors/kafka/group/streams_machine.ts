@@ -24,6 +24,7 @@ import {
   STALE_TOPOLOGY,
   statusText,
   verdictOf,
+  WAITS_FOR_MEMBERS,
 } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
@@ -193,7 +194,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
       );
     }
     const texts = answer.status.map(({ code, detail }) => statusText(groupId, code, detail));
-    this.holding.status(texts.length === 0 ? null : texts.join("; "));
+    const isUsual = answer.status.every(({ code }) => code === WAITS_FOR_MEMBERS);
+    this.holding.status(texts.length === 0 ? null : texts.join("; "), isUsual && texts.length > 0);
     if (answer.activeTasks !== null) {
       this.holding.toldStandbys(fromWire(answer.standbyTasks ?? [])); // it lists all, or nothing
       this.#allow(fromWire(answer.activeTasks));

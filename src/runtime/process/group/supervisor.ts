@@ -11,8 +11,11 @@ import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts"
 import { type SeatReading, type SeatSettings, TaskSeat } from "./task_seat.ts";
 
 /** What a supervisor is made with. */
-export interface SupervisorSettings
-  extends Omit<SeatSettings, "worker" | "memberId" | "spawn" | "onFailed" | "onStopRequested"> {
+export interface SupervisorSettings extends
+  Omit<
+    SeatSettings,
+    "worker" | "memberId" | "spawn" | "onFailed" | "onStopRequested" | "onGroupStatus"
+  > {
   /** The id of each worker's member. */
   readonly memberIds: readonly string[];
   /** Starts a process of a worker. */
@@ -27,6 +30,8 @@ export interface SupervisorSettings
 export class Supervisor {
   readonly #settings: SupervisorSettings;
   readonly #seats: TaskSeat[] = [];
+  readonly #statuses = new Map<WorkerIndex, string>(); // what the group says to each worker
+  readonly #usual = new Set<string>(); // what it has said to begin with
   #failure: Error | null = null;
   #isStopping = false;
 
@@ -58,6 +63,7 @@ export class Supervisor {
             this.stop();
           },
           onStopRequested: () => this.stop(),
+          onGroupStatus: (text, isUsual) => this.#tellStatus(worker, text, isUsual),
         }),
       );
       if (this.#isStopping) this.#seats.at(-1)!.stop();
@@ -66,6 +72,18 @@ export class Supervisor {
     if (this.#failure !== null) throw this.#failure;
     for (const end of ends) if (end.status === "rejected") throw end.reason;
     return this.#seats.map(({ exitCode }) => exitCode).find((code) => code !== 0) ?? 0;
+  }
+
+  /** The group says the same to each member: once is enough. */
+  #tellStatus(worker: WorkerIndex, text: string | null, isUsual: boolean): void {
+    const isKnown = [...this.#statuses.values(), ...this.#usual].some((known) => known === text);
+    if (text === null) this.#statuses.delete(worker);
+    else this.#statuses.set(worker, text);
+    if (text === null || isKnown) return;
+    if (isUsual) this.#usual.add(text);
+    const { log } = this.#settings;
+    if (isUsual) log.info(text);
+    else log.warn(text);
   }
 
   /** How its workers stand, by their index. */

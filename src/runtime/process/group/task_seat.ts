@@ -83,6 +83,8 @@ export interface SeatSettings {
   readonly onShutDown: (error: StepError) => Promise<void>;
   /** A step has asked for a graceful stop of the node. */
   readonly onStopRequested: () => void;
+  /** Why tasks do not run, as the group says; `isUsual` if each group begins like that. */
+  readonly onGroupStatus: (text: string | null, isUsual: boolean) => void;
   /** The process has said how it stands. */
   readonly onStatus?: () => void;
 }
@@ -321,8 +323,7 @@ export class TaskSeat {
         return this.#lose(event.tasks, event.reason);
       case "status":
         this.#groupStatus = event.text;
-        if (event.text !== null) this.#settings.log.warn(event.text, this.#fields);
-        return;
+        return this.#settings.onGroupStatus(event.text, event.isUsual === true);
       case "failed":
         // What ended the group must not end it again when this machine comes back.
         this.#leaves ||= event.error instanceof GroupShutdownError;

@@ -208,8 +208,12 @@ for (const [code, text] of Object.entries(CURES)) {
   Deno.test(`status ${code} is an event with its cure, and another one ends it`, () => {
     const { beat } = machine();
     const status = [{ code: Number(code), detail: "orders" }];
-    assertEquals(beat(0, { activeTasks: [], status }), [{ kind: "status", text }]);
+    const isUsual = code === "5" ? { isUsual: true } : {}; // each group that begins waits
+    assertEquals(beat(0, { activeTasks: [], status }), [{ kind: "status", text, ...isUsual }]);
     assertEquals(beat(200), [{ kind: "status", text: null }]);
+    const both = [...status, { code: 1, detail: "" }];
+    const [event] = beat(400, { status: both });
+    assert(event.kind === "status" && event.isUsual === undefined, "one of two is not usual");
   });
 }
 

@@ -67,9 +67,9 @@ class World {
   refusal: Error | null = null;
   /** How each member has ended. */
   readonly ends: Record<string, string> = {};
+  readonly #tells: ((event: MembershipEvent) => void)[] = [];
   readonly supervisor: Supervisor;
   readonly run: Promise<number>;
-  #tell: (event: MembershipEvent) => void = () => {};
 
   constructor(
     { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null as Error | null } = {},
@@ -79,7 +79,12 @@ class World {
       memberIds,
       membership: {
         join: ({ id, onEvent }) => {
-          this.#tell = onEvent;
+          const worker = memberIds.indexOf(id);
+          this.#tells[worker] = onEvent;
+          const ends = (how: string) => {
+            this.ends[id] = how;
+            return Promise.resolve();
+          };
           return {
             owned: this.owned,
             acknowledge: (owned) => {
@@ -91,18 +96,9 @@ class World {
               this.tokens.push(Promise.withResolvers());
               return this.tokens.at(-1)!.promise;
             },
-            leave: () => {
-              this.ends[id] = "left";
-              return Promise.resolve();
-            },
-            shutDown: () => {
-              this.ends[id] = "shut down";
-              return Promise.resolve();
-            },
-            stop: () => {
-              this.ends[id] = "stopped";
-              return Promise.resolve();
-            },
+            leave: () => ends("left"),
+            shutDown: () => ends("shut down"),
+            stop: () => ends("stopped"),
           };
         },
         close: () => Promise.resolve(),
@@ -140,6 +136,10 @@ class World {
     return this.children.at(-1)!;
   }
 
+  #tell(event: MembershipEvent, worker = 0): void {
+    this.#tells[worker](event);
+  }
+
   assigns(...tasks: TaskId[]): void {
     for (const task of tasks) this.owned.add(task);
     this.#tell({ kind: "assigned", tasks: new Set(tasks) });
@@ -158,12 +158,12 @@ class World {
     this.#tell({ kind: "standbys", tasks: new Set(tasks) });
   }
 
-  says(text: string | null): void {
-    this.#tell({ kind: "status", text });
+  says(text: string | null, { worker = 0, isUsual = false } = {}): void {
+    this.#tell({ kind: "status", text, ...isUsual ? { isUsual } : {} }, worker);
   }
 
-  refuses(error: Error): void {
-    this.#tell({ kind: "failed", error });
+  refuses(error: Error, worker = 0): void {
+    this.#tell({ kind: "failed", error }, worker);
   }
 
   async answers(request: number): Promise<void> {
@@ -761,6 +761,24 @@ Deno.test("a reading of a worker has its tasks, what it said last, and what came
   assertEquals([after.isRunning, after.status, after.groupStatus], [false, null, null]);
   assertEquals([after.restarts, after.moves], [1, { assigned: 3, givenUp: 1, lost: 1 }]);
   assertEquals([...after.owned], [C]);
+});
+
+Deno.test("what the group says to each worker is in the log once", () => {
+  const world = new World({ memberIds: ["m0", "m1"] });
+  const says = (text: string | null, isUsual = false) => {
+    for (const worker of [0, 1]) world.says(text, { worker, isUsual });
+  };
+  says("waits for members", true);
+  says(null);
+  says("waits for members", true);
+  assertEquals(world.lines, ["info waits for members"]);
+  says("waits for topics");
+  world.says(null); // one of them has heard it first
+  world.says("waits for topics");
+  says(null);
+  assertEquals(world.lines.splice(1), ["warn waits for topics"]);
+  says("waits for topics");
+  assertEquals(world.lines.splice(1), ["warn waits for topics"]);
 });
 
 Deno.test("a worker is asked about state, and one that ends gives no answer", async () => {
