@@ -10,6 +10,9 @@
  * The member outlives its processes. A process that has lost a task ends, as what it has computed
  * since its last commit is void. The next one restores what the member owns by then.
  *
+ * A process that fails for the second time in a row may do so for long. Then the member leaves, and
+ * joins again once there is a process that can run tasks.
+ *
  * @module
  */
 import { type Clock, elapsedOf, wakeAfter } from "../../../core/clock.ts";
@@ -23,6 +26,7 @@ import {
   type Member,
   type Membership,
   type MembershipEvent,
+  MembershipLostError,
 } from "../../../group/membership.ts";
 import { setExitCode } from "../exit_code.ts";
 import type { FlowDescription } from "../../flow_description.ts";
@@ -39,8 +43,8 @@ const LONGEST_PAUSE_MS = 30_000;
 const LEAVES_MS = 10_000;
 
 /**
- * How long a worker has to run before its failures are counted over, in milliseconds, if it commits
- * nothing meanwhile.
+ * How long a worker has to run before its failures are counted over, in milliseconds. It takes less
+ * if it commits something, unless it had to leave: a task that kills its process comes back.
  */
 const CALM_MS = 600_000;
 
@@ -154,7 +158,10 @@ type End =
 /** One worker. */
 export class TaskSeat {
   readonly #settings: SeatSettings;
-  readonly #member: Member;
+  #member: Member | null = null; // `null` while it is out
+  #joins = 0;
+  #leaving: Promise<void> | null = null;
+  #hasLeft = false;
   readonly #owned = new Set<TaskId>();
   readonly #revoked = new Set<TaskId>(); // of those: to be given up
   #standbys: Tasks = new Set();
@@ -180,10 +187,7 @@ export class TaskSeat {
   constructor(settings: SeatSettings) {
     this.#settings = settings;
     this.#leaves = settings.leaves;
-    this.#member = settings.membership.join({
-      id: settings.memberId,
-      onEvent: (event) => this.#onEvent(event),
-    });
+    this.#join();
     this.#start();
   }
 
@@ -271,6 +275,49 @@ export class TaskSeat {
     this.#cancelPause();
     if (this.#life === null) this.#close();
     else this.#end(this.#life, { kind: "lost" });
+  }
+
+  #join(): void {
+    const number = ++this.#joins;
+    const { membership, memberId: id } = this.#settings;
+    this.#member = membership.join({
+      id,
+      onEvent: (event) => {
+        if (number === this.#joins) this.#onEvent(event); // one that has left has no say
+      },
+    });
+  }
+
+  /** Leaves until a process is back: others are to run its tasks meanwhile. */
+  #leaveForNow(member: Member): void {
+    const { log, onGroupStatus } = this.#settings;
+    const tasks = rangesOf(this.#owned);
+    log.warn("the worker keeps failing: others get its tasks until it is back", {
+      ...this.#fields,
+      tasks,
+    });
+    this.#member = null;
+    this.#joins++;
+    this.#hasLeft = true;
+    this.#moves.lost += this.#owned.size;
+    this.#owned.clear(); // what was to be given up has been, as its process is gone
+    this.#standbys = new Set();
+    onGroupStatus(null, false);
+    this.#groupStatus = `worker ${this.#settings.worker} has left until it can be started`;
+    this.#leaving = member.leave();
+    this.#leaving.then(() => {
+      this.#leaving = null;
+      this.#joinAgain();
+    }, (thrown) => this.#fail(toError(thrown)));
+  }
+
+  /** As soon as the group knows that it has left, and a process can run tasks. */
+  #joinAgain(): void {
+    const life = this.#life;
+    if (this.#member !== null || this.#leaving !== null || this.#isEnding) return;
+    if (life === null || life.phase !== "running" || life.end !== null) return;
+    this.#groupStatus = null;
+    this.#join();
   }
 
   #start(): void {
@@ -408,7 +455,8 @@ export class TaskSeat {
       tasks: rangesOf(given),
     });
     // It may own more by now than its events have told.
-    this.#member.acknowledge(this.#member.owned.difference(new Set(given)));
+    const member = this.#member!; // it owned them a moment ago
+    member.acknowledge(member.owned.difference(new Set(given)));
   }
 
   #lose(tasks: Tasks, reason: string): void {
@@ -443,6 +491,7 @@ export class TaskSeat {
         life.loadedAt = life.heardAt;
         life.cancelStall();
         this.#hasLoaded = true;
+        this.#joinAgain();
         this.#assign();
         if (this.#standbys.size > 0) this.#keepStandbys();
         return;
@@ -485,6 +534,7 @@ export class TaskSeat {
   async #identify(life: Life, number: number): Promise<void> {
     let token: CommitToken;
     try {
+      if (this.#member === null) throw new MembershipLostError("the member has left the group");
       token = await this.#member.token();
     } catch (error) {
       if (this.#life === life) {
@@ -513,7 +563,11 @@ export class TaskSeat {
       // nothing, as it may fail then. The first one is short: it may be over before it comes to
       // what fails.
       const isCalm = life.heardAt - life.loadedAt >= CALM_MS;
-      if (isCalm || (commit !== null && commit.epoch > 0)) this.#failures = 0;
+      const getsOn = !this.#hasLeft && commit !== null && commit.epoch > 0;
+      if (isCalm || getsOn) {
+        this.#failures = 0;
+        this.#hasLeft = false;
+      }
       this.#watchForStall(life);
     }
   }
@@ -595,6 +649,7 @@ export class TaskSeat {
     const { log, clock } = this.#settings;
     const error = messageOf(end.error);
     log.error("the worker failed and is started again", { ...this.#fields, error, pauseMs });
+    if (isCounted && pauseMs > 0 && this.#member !== null) this.#leaveForNow(this.#member);
     this.#cancelPause = wakeAfter(clock, pauseMs, () => this.#start());
   }
 
@@ -604,19 +659,22 @@ export class TaskSeat {
   }
 
   /** Ends the group on all machines. */
-  async #shutDown(error: StepError): Promise<void> {
+  async #shutDown(member: Member, error: StepError): Promise<void> {
     await this.#settings.onShutDown(error);
-    await this.#member.shutDown();
+    await member.shutDown();
   }
 
   #close(): void {
     if (this.#isOut) return;
     this.#isOut = true;
-    const gone = this.#fatal !== null
-      ? this.#shutDown(this.#fatal)
+    const member = this.#member;
+    const gone = member === null
+      ? this.#leaving ?? Promise.resolve()
+      : this.#fatal !== null
+      ? this.#shutDown(member, this.#fatal)
       : this.#leaves
-      ? this.#member.leave()
-      : this.#member.stop();
+      ? member.leave()
+      : member.stop();
     gone.then(() => this.#over.resolve(), (thrown) => this.#over.reject(toError(thrown)));
   }
 }

@@ -65,8 +65,12 @@ class World {
   disposed = 0;
   /** Why no process can be started; `null` if it can. */
   refusal: Error | null = null;
-  /** How each member has ended. */
+  /** How each member has ended last. */
   readonly ends: Record<string, string> = {};
+  /** How often members have joined. */
+  joins = 0;
+  /** Leaving takes until then. */
+  left: Promise<void> = Promise.resolve();
   readonly #tells: ((event: MembershipEvent) => void)[] = [];
   readonly supervisor: Supervisor;
   readonly run: Promise<number>;
@@ -81,9 +85,11 @@ class World {
         join: ({ id, onEvent }) => {
           const worker = memberIds.indexOf(id);
           this.#tells[worker] = onEvent;
+          this.joins++;
+          this.owned.clear();
           const ends = (how: string) => {
             this.ends[id] = how;
-            return Promise.resolve();
+            return how === "left" ? this.left : Promise.resolve();
           };
           return {
             owned: this.owned,
@@ -134,6 +140,11 @@ class World {
 
   get child(): FakeChild {
     return this.children.at(-1)!;
+  }
+
+  /** Tells a member something, also after it has left. */
+  teller(worker = 0): (event: MembershipEvent) => void {
+    return this.#tells[worker];
   }
 
   #tell(event: MembershipEvent, worker = 0): void {
@@ -466,7 +477,7 @@ Deno.test("a process that cannot be started counts as one that has died", async 
   world.refusal = new Error("worker 0 cannot be started: too many open files");
   world.child.exits("by SIGSEGV");
   world.clock.advance(0);
-  assertMatch(world.lines.at(-1)!, /the worker failed and is started again/);
+  assertEquals(world.lines.at(-2), "error the worker failed and is started again");
   world.refusal = null;
   world.clock.advance(1_000);
   assertEquals(world.children.length, 2);
@@ -481,6 +492,133 @@ Deno.test("a first process that cannot be started ends the machine, and no worke
   const error = await assertRejects(() => world.run, Error);
   assertEquals(error.message, "no more processes");
   assertEquals(world.ends, { m0: "stopped", m1: "stopped" });
+});
+
+/** A worker that has failed for the second time in a row, and whose next process is loading. */
+function failing(options = {}): World {
+  const world = running({ restarts: 5, ...options });
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  assertEquals([world.end, world.joins], ["", 1]); // a first failure may be the machine's
+  world.child.exits("by SIGSEGV");
+  assertEquals([world.end, world.joins], ["left", 1]);
+  const { owned, groupStatus, moves } = world.supervisor.readings[0];
+  assertEquals([owned.size, moves.lost], [0, 2]);
+  assertMatch(groupStatus!, /has left until it can be started/);
+  world.clock.advance(1_000);
+  assertEquals(world.children.length, 3);
+  return world;
+}
+
+Deno.test("a worker that fails again leaves, and joins once it is back, in both orders", async () => {
+  for (const isBackFirst of [true, false]) {
+    const leaving = Promise.withResolvers<void>();
+    const world = running({ restarts: 5 });
+    world.left = leaving.promise;
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(0);
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(1_000);
+    if (isBackFirst) world.child.say(LOADED);
+    else leaving.resolve();
+    await settled();
+    assertEquals(world.joins, 1);
+    if (isBackFirst) leaving.resolve();
+    else world.child.say(LOADED);
+    await settled();
+    assertEquals(world.joins, 2);
+    assertEquals(world.supervisor.readings[0].groupStatus, null);
+    world.assigns(B, C);
+    assertEquals(world.child.told(), [`assign ${B} ${C}`]);
+  }
+});
+
+Deno.test("a worker fails before its member has left: it joins when the next one is back", async () => {
+  const leaving = Promise.withResolvers<void>();
+  const world = running({ restarts: 5 });
+  world.left = leaving.promise;
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(1_000);
+  world.child.say(LOADED);
+  world.child.exits("by SIGSEGV");
+  leaving.resolve();
+  await settled();
+  assertEquals(world.joins, 1);
+  world.clock.advance(2_000);
+  world.child.say(LOADED);
+  assertEquals(world.joins, 2);
+});
+
+Deno.test("a member that has left for now has no say, and its tasks do not run", async () => {
+  const world = running({ restarts: 5 });
+  const late = world.teller();
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  world.revokes(A); // to be given up by a process that will never do so
+  world.child.exits("by SIGSEGV");
+  late({ kind: "assigned", tasks: new Set([C]) });
+  late({ kind: "revoke", tasks: new Set([B]) });
+  late({ kind: "failed", error: new Error("late") });
+  world.clock.advance(1_000);
+  world.child.say(LOADED);
+  await settled();
+  late({ kind: "assigned", tasks: new Set([A]) });
+  assertEquals(world.child.told(), []);
+  assertEquals([...world.supervisor.readings[0].owned], []);
+  world.assigns(B);
+  assertEquals(world.child.told(), [`assign ${B}`]);
+});
+
+Deno.test("a worker that others have fenced twice stays a member", () => {
+  const world = running();
+  for (let time = 0; time < 2; time++) {
+    world.child.fails(new Error("fenced"), true);
+    world.clock.advance(1_000);
+  }
+  assertEquals([world.children.length, world.end], [3, ""]);
+});
+
+Deno.test("a stop while the member is out for now waits until it has left", async () => {
+  for (const isLoaded of [true, false]) {
+    const leaving = Promise.withResolvers<void>();
+    const world = running({ restarts: 5 });
+    world.left = leaving.promise;
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(0);
+    world.child.exits("by SIGSEGV");
+    world.clock.advance(1_000);
+    if (isLoaded) world.child.say(LOADED);
+    let isOver = false;
+    world.run.then(() => isOver = true);
+    world.supervisor.stop();
+    if (isLoaded) world.child.say({ kind: "stopped" });
+    world.child.exits();
+    await settled();
+    assert(!isOver);
+    leaving.resolve();
+    await world.run;
+    assertEquals(world.joins, 1);
+  }
+});
+
+Deno.test("a worker that had to leave counts its failures over after ten calm minutes", async () => {
+  for (const isCalm of [false, true]) {
+    const world = failing({ restarts: 3 });
+    world.child.say(LOADED);
+    await settled();
+    world.assigns(A);
+    world.clock.advance(isCalm ? 299_999 : 299_998);
+    world.child.say(status(2, [], 1));
+    world.clock.advance(299_999);
+    world.child.say(status(3, [], 2));
+    world.clock.advance(isCalm ? 2 : 0);
+    world.child.say(status(4, [], 3));
+    delete world.ends.m0;
+    world.child.exits("by SIGSEGV");
+    assertEquals(world.end, isCalm ? "" : "left");
+  }
 });
 
 Deno.test("a worker that gets on starts to count its failures over", () => {
