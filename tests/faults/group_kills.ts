@@ -28,14 +28,18 @@ export async function killWorkers(
   scene.feed.start();
   await scene.readOn();
   const before = await scene.settled();
+  const back: number[] = []; // one that dies twice in a row leaves the group for a while
   for (let n = 0; n < kills; n++) {
-    const node = random.pick(nodes);
-    // One that was killed before is perhaps not back yet.
-    await scene.until(() => node.workers.length === 2, "all workers are back");
-    const victim = random.pick(node.workers);
+    const victim = random.pick(
+      nodes.flatMap(({ workers }) => workers).filter((pid) => !back.slice(-2).includes(pid)),
+    );
+    const node = nodes.find(({ workers }) => workers.includes(victim))!;
+    const others = node.workers.filter((pid) => pid !== victim);
     kill(victim);
     await scene.until(() => !node.workers.includes(victim), "the worker has gone");
     await pass(random.below(500));
+    await scene.until(() => node.workers.length === 2, "all workers are back");
+    back.push(node.workers.find((pid) => !others.includes(pid))!);
     await scene.readOn();
   }
   const after = await scene.settled();
