@@ -49,6 +49,7 @@ export class Supervisor {
    */
   async run(): Promise<number> {
     const { memberIds, spawn, ...rest } = this.#settings;
+    let telling: Promise<void> | null = null;
     for (const [worker, memberId] of memberIds.entries()) {
       this.#seats.push(
         new TaskSeat({
@@ -59,9 +60,10 @@ export class Supervisor {
           onFailed: (error, endsGroup) => {
             this.#failure ??= error;
             // A broker remembers that the group has ended for as long as any member stays.
-            if (endsGroup) { for (const seat of this.#seats) seat.leaveAtEnd(); }
+            if (endsGroup) { for (const seat of this.#seats) seat.endWithGroup(error); }
             this.stop();
           },
+          onShutDown: (error) => telling ??= this.#settings.onShutDown(error),
           onStopRequested: () => this.stop(),
           onGroupStatus: (text, isUsual) => this.#tellStatus(worker, text, isUsual),
         }),

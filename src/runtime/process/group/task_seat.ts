@@ -264,9 +264,13 @@ export class TaskSeat {
     });
   }
 
-  /** Has the member leave the group once its process has gone, whatever the settings say. */
-  leaveAtEnd(): void {
-    this.#leaves = true;
+  /**
+   * The group ends on all machines, so its member is not to stay there without a process. The group
+   * would remember the end for as long as it has members.
+   */
+  endWithGroup(error: Error): void {
+    if (error instanceof StepError) this.#fatal ??= error;
+    else this.#leaves = true;
   }
 
   /** Ends its process at once, without a commit. */
@@ -372,9 +376,7 @@ export class TaskSeat {
         this.#groupStatus = event.text;
         return this.#settings.onGroupStatus(event.text, event.isUsual === true);
       case "failed":
-        // What ended the group must not end it again when this machine comes back.
-        this.#leaves ||= event.error instanceof GroupShutdownError;
-        return this.#fail(event.error);
+        return this.#fail(event.error, event.error instanceof GroupShutdownError);
     }
   }
 
@@ -637,9 +639,8 @@ export class TaskSeat {
     const isCounted = end.kind === "failed"; // others' doing is not
     if (isLasting || (isCounted && this.#failures >= this.#settings.restarts)) {
       // Others can take over from a process that cannot be started. A step would fail there too.
-      if (end.error instanceof StepError) this.#fatal = end.error;
       if (!isLasting) this.#leaves = true;
-      return this.#fail(end.error);
+      return this.#fail(end.error, end.error instanceof StepError);
     }
     // A first failure may be the machine's: its tasks wait for it. Who fails again waits longer.
     const pauseMs = this.#failures === 0
@@ -653,8 +654,8 @@ export class TaskSeat {
     this.#cancelPause = wakeAfter(clock, pauseMs, () => this.#start());
   }
 
-  #fail(error: Error): void {
-    this.#settings.onFailed(error, this.#fatal !== null);
+  #fail(error: Error, endsGroup = false): void {
+    this.#settings.onFailed(error, endsGroup);
     this.kill();
   }
 

@@ -665,19 +665,6 @@ Deno.test("a step that fails ends the group, and the node with its error", async
   assertEquals(world.end, "shut down");
 });
 
-Deno.test("a step that fails ends the group: the other workers of the machine leave it too", async () => {
-  const world = new World({ memberIds: ["m0", "m1"] });
-  const [failing, other] = world.children;
-  other.say(LOADED);
-  failing.say(LOADED);
-  failing.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
-  assertEquals(other.told(), ["stop"]);
-  other.say({ kind: "stopped" });
-  other.exits("with code 0");
-  await assertRejects(() => world.run, StepError);
-  assertEquals(world.ends, { m0: "shut down", m1: "left" });
-});
-
 Deno.test("a group that another machine has ended ends the node, which leaves", async () => {
   const world = running();
   world.loses(A, B);
@@ -685,6 +672,38 @@ Deno.test("a group that another machine has ended ends the node, which leaves", 
   world.child.exits();
   await assertRejects(() => world.run, GroupShutdownError);
   assertEquals(world.end, "left");
+});
+
+Deno.test("all members of a machine go with the group that a step of one has ended", async () => {
+  const world = new World({ memberIds: ["m0", "m1", "m2"] });
+  for (const child of world.children) child.say(LOADED);
+  const [first, second, third] = world.children;
+  first.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
+  second.say({ kind: "stopped" });
+  second.exits("with code 0");
+  third.exits(); // it dies before it has stopped
+  await assertRejects(() => world.run, StepError);
+  // One that stayed without a process would keep the end of the group in mind until its session ends.
+  assertEquals(world.ends, { m0: "shut down", m1: "shut down", m2: "shut down" });
+  const told = world.lines.filter((line) => line.startsWith("shut down"));
+  assertEquals(told, ["shut down: flow.parse"]); // once, not by each worker
+});
+
+Deno.test("all members of a machine leave a group that another machine has ended", async () => {
+  const world = new World({ memberIds: ["m0", "m1"] });
+  for (const child of world.children) child.say(LOADED);
+  world.refuses(new GroupShutdownError("ended"), 1);
+  for (const child of world.children) child.exits();
+  await assertRejects(() => world.run, GroupShutdownError);
+  assertEquals(world.ends, { m0: "left", m1: "left" });
+});
+
+Deno.test("a step that fails while a machine stops ends no other machine", async () => {
+  const world = running();
+  world.supervisor.stop();
+  world.child.fails(new StepError({ stepId: "flow.parse", worker: 0 }, new Error("bad line")));
+  await assertRejects(() => world.run, StepError);
+  assertEquals(world.end, "stopped");
 });
 
 Deno.test("what fails while a worker stops is the node's error", async () => {
