@@ -14,12 +14,13 @@ import {
   lastFailure,
   type ShutdownOptions,
   tellFailure,
+  untilGone,
 } from "../connectors/kafka_tasks/shutdown.ts";
 import { elapsedOf, systemClock } from "../core/clock.ts";
 import { messageOf, type StepError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "../core/promises.ts";
-import { GroupShutdownError } from "../group/membership.ts";
+import { GroupShutdownError, type Membership } from "../group/membership.ts";
 import type { ApiOptions } from "../ops/access.ts";
 import { type ApiServer, serveApi } from "../ops/server.ts";
 import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
@@ -155,72 +156,108 @@ async function runNode(
     log,
     signal: ended.signal,
   };
-  const membership = await stop.before(
-    joinGroup({
-      ...reach,
-      groupId,
-      topology,
-      tellsChangelogs,
-      protocol,
-      standbys: group.standbys,
-      processId: folder.processId,
-    }),
-    () => ended.abort(),
-  );
-  if (membership === null) return 0;
   const firstLoad = new FirstLoad(); // a wrong address is an error at the start only
-  const supervisor = new Supervisor({
-    memberIds: folder.memberIds,
-    membership,
-    spawn: (worker, memberId, listener) =>
-      spawnTaskWorker({
-        ...common,
-        worker,
-        env: telemetry?.environmentOf(worker) ?? {},
-        load: {
-          kind: "load",
+  const superviseWith = (membership: Membership) =>
+    new Supervisor({
+      memberIds: folder.memberIds,
+      membership,
+      spawn: (worker, memberId, listener) =>
+        spawnTaskWorker({
+          ...common,
           worker,
-          ...ofFlow,
-          groupId,
-          memberId,
-          protocol,
-          cacheFolder: group.stateDir === null ? null : folder.path,
-          waitsForBrokers: firstLoad.isOver,
-          commitIntervalMs: group.commitIntervalMs,
-          statusMs: isWatched ? WATCHED_MS : STATUS_MS,
-        },
-        taps,
-      }, firstLoad.watch(listener)),
-    clock: systemClock,
-    log,
-    onStatus: () => {
-      monitor.onStatus();
-      onStatus?.(monitor.status());
-    },
-    restarts: command.restarts,
-    stallMs: group.stallMs,
-    stopMs: command.stopMs ?? stopMilliseconds({}),
-    // Nobody comes back with ids that are not kept.
-    leaves: group.leaves || group.stateDir === null,
-    onShutDown: (error) => tell(error, reach),
-  });
-  const stopNode = () => {
-    monitor.stops();
-    supervisor.stop();
+          env: telemetry?.environmentOf(worker) ?? {},
+          load: {
+            kind: "load",
+            worker,
+            ...ofFlow,
+            groupId,
+            memberId,
+            protocol,
+            cacheFolder: group.stateDir === null ? null : folder.path,
+            waitsForBrokers: firstLoad.isOver,
+            commitIntervalMs: group.commitIntervalMs,
+            statusMs: isWatched ? WATCHED_MS : STATUS_MS,
+          },
+          taps,
+        }, firstLoad.watch(listener)),
+      clock: systemClock,
+      log,
+      onStatus: () => {
+        monitor.onStatus();
+        onStatus?.(monitor.status());
+      },
+      restarts: command.restarts,
+      stallMs: group.stallMs,
+      stopMs: command.stopMs ?? stopMilliseconds({}),
+      // Nobody comes back with ids that are not kept.
+      leaves: group.leaves || group.stateDir === null,
+      onShutDown: (error) => tell(error, reach),
+    });
+  /** Runs tasks of the group. Returns the error if the group was ended before we came. */
+  const runTasks = async (): Promise<number | GroupShutdownError> => {
+    const membership = await stop.before(
+      joinGroup({
+        ...reach,
+        groupId,
+        topology,
+        tellsChangelogs,
+        protocol,
+        standbys: group.standbys,
+        processId: folder.processId,
+      }),
+      () => ended.abort(),
+    );
+    if (membership === null) return 0;
+    const supervisor = superviseWith(membership);
+    const stopNode = () => {
+      monitor.stops();
+      supervisor.stop();
+    };
+    try {
+      monitor.joins(described, supervisor);
+      log.info("joining the group", factsOf(described, workers));
+      stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
+      const exitCode = await supervisor.run();
+      stop.throwIfKilled();
+      return exitCode;
+    } catch (error) {
+      if (!(error instanceof GroupShutdownError)) throw error;
+      const hadTasks = supervisor.readings.some(({ moves }) => moves.assigned > 0);
+      if (error.waitMs === null || hadTasks) throw await explained(error, reach);
+      return error;
+    } finally {
+      await membership.close();
+    }
   };
   try {
-    monitor.joins(described, supervisor);
-    log.info("joining the group", factsOf(described, workers));
-    stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
-    const exitCode = await supervisor.run();
-    stop.throwIfKilled();
-    return exitCode;
-  } catch (error) {
-    throw error instanceof GroupShutdownError ? await explained(error, reach) : error;
+    for (;;) {
+      const end = await runTasks();
+      if (!(end instanceof GroupShutdownError)) return end;
+      const isFree = await stop.before(
+        untilFree(end, described, reach).then(() => true),
+        () => ended.abort(),
+      );
+      if (isFree === null) return 0;
+    }
   } finally {
-    await membership.close();
     ended.abort();
   }
+}
+
+/** Waits until a group that was ended can begin again. */
+async function untilFree(
+  error: GroupShutdownError,
+  group: DescribedGroup,
+  reach: ShutdownOptions,
+): Promise<void> {
+  const { message } = await explained(error, reach);
+  await untilGone(group, reach, (members) => {
+    reach.log.warn(
+      `${message}. The group begins again when all of its members of then are gone, and this ` +
+        "machine waits for that: one that died without leaving stays until its session ends",
+      { members, atMostMs: error.waitMs! },
+    );
+  });
 }
 
 /** Tells the other machines why they end. They end without it too. */

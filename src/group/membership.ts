@@ -174,6 +174,16 @@ export class MembershipLostError extends Error {
 /** A member has ended the whole group. */
 export class GroupShutdownError extends Error {
   override readonly name = "GroupShutdownError";
+  /**
+   * Set if the group was ended before this member came: it remembers that until all members of then
+   * are gone. Within this time, dead ones are, in milliseconds.
+   */
+  readonly waitMs: number | null;
+
+  constructor(message: string, { waitMs = null }: { readonly waitMs?: number | null } = {}) {
+    super(message);
+    this.waitMs = waitMs;
+  }
 }
 
 /** A group does not accept this member, and never will. */

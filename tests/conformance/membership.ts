@@ -89,6 +89,8 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     assert(isOver);
     for (const other of others) {
       assert(other.problem instanceof GroupShutdownError, `${other.id}: ${other.problem}`);
+      const { waitMs } = other.problem as GroupShutdownError;
+      assertEquals(waitMs, null, `${other.id} was there`);
       other.problem = null;
       scene.workers.delete(other);
       other.isDead = true;

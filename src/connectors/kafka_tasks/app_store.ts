@@ -76,16 +76,21 @@ export class KafkaAppStore implements AppStore {
   }
 
   async members(groupId: string, protocol: string): Promise<number> {
+    return (await this.memberIds(groupId, protocol)).length;
+  }
+
+  /** The ids of the members of a group; none if it does not exist. */
+  async memberIds(groupId: string, protocol: string): Promise<string[]> {
     const { connection } = this.#options;
     const coordinator = new Coordinator(connection, { kind: "group", id: groupId });
     return await persisting(connection, () =>
       coordinator.ask(async (broker) => {
         try {
-          return await ofGroup(0, async () => {
+          return await ofGroup<string[]>([], async () => {
             const { members } = protocol === "streams"
               ? await streamsGroupDescribe(broker, groupId)
               : await describeGroup(broker, groupId);
-            return members.length;
+            return members.map(({ memberId }) => memberId);
           });
         } catch (error) {
           if (errorKind(error) !== "denied") throw error;

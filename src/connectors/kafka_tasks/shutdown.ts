@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { type Clock, systemClock, waitFor } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { controlTopic } from "../../group/topology.ts";
 import { KafkaConnection } from "../kafka/client/connection.ts";
+import { KafkaAppStore } from "./app_store.ts";
 import {
   type ControlOptions,
   ControlWriter,
@@ -13,6 +15,9 @@ import {
   readFailure,
 } from "./control_topic.ts";
 import { type GroupPlace, settingsOf } from "./join_group.ts";
+
+/** How often is looked whether members have gone, in milliseconds. */
+const WAIT_MS = 500;
 
 /** How to reach the group. */
 export interface ShutdownOptions {
@@ -44,6 +49,46 @@ export async function tellFailure(text: string, options: ShutdownOptions): Promi
  */
 export async function lastFailure(options: ShutdownOptions): Promise<GroupFailure | null> {
   return await withControl(options, readFailure);
+}
+
+/**
+ * Waits until a group has none of the members that it has now. It is then free to begin again, as
+ * one that was ended remembers that for as long as it has members.
+ *
+ * @param onWait Called once with how many members those are, unless there are none.
+ * @throws {Error} If brokers do not answer, or refuse, or the signal aborts.
+ */
+export async function untilGone(
+  { groupId, protocol }: { readonly groupId: string; readonly protocol: string },
+  options: ShutdownOptions,
+  onWait: (members: number) => void,
+): Promise<void> {
+  await withControl(options, async (control) => {
+    const { signal } = options;
+    const store = new KafkaAppStore({ ...control, signal });
+    await untilOthersGone({ members: () => store.memberIds(groupId, protocol), onWait, signal });
+  });
+}
+
+/** The same, with what it looks at. */
+export async function untilOthersGone({ members, onWait, signal, clock = systemClock }: {
+  readonly members: () => Promise<readonly string[]>;
+  readonly onWait: (members: number) => void;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+}): Promise<void> {
+  const old = new Set(await members());
+  if (old.size > 0) onWait(old.size);
+  // Members that come later have found the group free, or are about to leave it, as we did.
+  for (
+    let now: readonly string[] = [...old];
+    now.some((id) => old.has(id));
+    now = await members()
+  ) {
+    await waitFor(clock, WAIT_MS, signal);
+    signal.throwIfAborted();
+  }
 }
 
 async function withControl<T>(

@@ -90,6 +90,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   #heard = -1; // the newest generation, also one that is yet to begin
   #round = 0; // of its claims
   #shutsDown = false;
+  #hasBeenIn = false;
   #leavesAt = -Infinity;
   #releases = 0; // how often it has given up tasks
   #claimedReleases = 0; // of these, how many its last claim has told
@@ -219,11 +220,12 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     if (grant.isShutDown) {
       this.#phase = "leaving";
       this.#leavesAt = now + SHUTDOWN_MS;
-      const { groupId } = this.#options;
-      return this.holding.fail(
-        new GroupShutdownError(statusText(groupId, SHUTDOWN_APPLICATION, "")),
-      );
+      const { groupId, sessionTimeoutMs } = this.#options;
+      const waitMs = this.#hasBeenIn ? null : sessionTimeoutMs;
+      const text = statusText(groupId, SHUTDOWN_APPLICATION, "");
+      return this.holding.fail(new GroupShutdownError(text, { waitMs }));
     }
+    this.#hasBeenIn = true;
     this.holding.status(grant.status);
     this.holding.told(grant.tasks);
     // A member that has come back is given what it had, without a rebalance (KIP-345). But what it

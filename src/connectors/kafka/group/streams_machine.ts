@@ -98,6 +98,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
   #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
   #shutsDown = false;
+  #hasBeenIn = false;
   #releases = 0; // how often it has given up tasks
   #saidReleases = 0; // of these, how many the last heartbeat has told
   #heardReleases = 0; // and how many the group has heard of
@@ -170,7 +171,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   }
 
   #told(answer: StreamsHeartbeatAnswer, sentAt: number, now: number): void {
-    const { groupId } = this.#options;
+    const { groupId, sessionTimeoutMs } = this.#options;
     if (answer.errorCode !== 0) return this.#refused(answer, now);
     this.#heardAt = sentAt;
     this.#heardReleases = this.#saidReleases;
@@ -189,10 +190,11 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
       this.#phase = "leaving"; // the broker would give it tasks of another topology
       return this.holding.fail(
         ends.code === SHUTDOWN_APPLICATION
-          ? new GroupShutdownError(text)
+          ? new GroupShutdownError(text, { waitMs: this.#hasBeenIn ? null : sessionTimeoutMs })
           : new GroupRefusedError(text),
       );
     }
+    this.#hasBeenIn = true;
     const texts = answer.status.map(({ code, detail }) => statusText(groupId, code, detail));
     const isUsual = answer.status.every(({ code }) => code === WAITS_FOR_MEMBERS);
     this.holding.status(texts.length === 0 ? null : texts.join("; "), isUsual && texts.length > 0);

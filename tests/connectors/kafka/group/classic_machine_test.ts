@@ -6,7 +6,7 @@ import {
   type ClassicRequest,
   type SentGrant,
 } from "../../../../src/connectors/kafka/group/classic_machine.ts";
-import type { MembershipEvent } from "../../../../src/group/membership.ts";
+import { GroupShutdownError, type MembershipEvent } from "../../../../src/group/membership.ts";
 import { taskId } from "../../../../src/core/task_id.ts";
 import {
   decodeClaim,
@@ -109,6 +109,23 @@ Deno.test("a member joins with the id that the group gives it, and runs what it 
   assertEquals(it.token(), { memberId: "m", epoch: 3, instanceId: "i" });
   answer(250, "heartbeat", done());
   assertEquals(it.decide(300), { kind: "wait", until: 500 });
+});
+
+Deno.test("a group that was ended before a member came may be waited for; one that ends later not", () => {
+  const waitsOf = ([event]: MembershipEvent[]) => {
+    const error = event.kind === "failed" ? event.error : null;
+    if (error instanceof GroupShutdownError) return error.waitMs;
+    throw new Error(messageOf(event));
+  };
+  const late = machine();
+  late.answer(0, "join", late.joined(1));
+  assertEquals(waitsOf(late.answer(0, "sync", late.granted({ isShutDown: true }))), 6_000);
+  const early = machine();
+  early.answer(0, "join", early.joined(1));
+  early.answer(0, "sync", early.granted({}));
+  early.answer(250, "heartbeat", early.done(27));
+  early.answer(250, "join", early.joined(2));
+  assertEquals(waitsOf(early.answer(250, "sync", early.granted({ isShutDown: true }))), null);
 });
 
 Deno.test("the leader counts partitions, and its grants name topics that are not there", () => {

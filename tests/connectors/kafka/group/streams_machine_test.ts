@@ -3,7 +3,7 @@ import {
   StreamsMachine,
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
-import type { MembershipEvent } from "../../../../src/group/membership.ts";
+import { GroupShutdownError, type MembershipEvent } from "../../../../src/group/membership.ts";
 import { taskId } from "../../../../src/core/task_id.ts";
 import { toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import type { StreamsHeartbeatAnswer } from "../../../../src/connectors/kafka/wire/streams_group_heartbeat.ts";
@@ -216,6 +216,24 @@ for (const [code, text] of Object.entries(CURES)) {
     assert(event.kind === "status" && event.isUsual === undefined, "one of two is not usual");
   });
 }
+
+Deno.test("a group that was ended before a member came may be waited for; one that ends later not", () => {
+  const status = [{ code: 4, detail: "" }];
+  const waitsOf = ([event]: MembershipEvent[]) => {
+    const error = event.kind === "failed" ? event.error : null;
+    if (error instanceof GroupShutdownError) return error.waitMs;
+    throw new Error(messageOf(event));
+  };
+  const late = machine();
+  assertEquals(waitsOf(late.beat(0, { status })), 45_000);
+  const early = machine();
+  early.beat(0);
+  assertEquals(waitsOf(early.beat(200, { status })), null);
+  const back = machine();
+  back.beat(0);
+  back.beat(200, { errorCode: 25 });
+  assertEquals(waitsOf(back.beat(200, { status })), null); // it was there when it ended
+});
 
 for (const [code, text] of [[0, "runs a newer topology"], [4, "was shut down"]] as const) {
   Deno.test(`status ${code} ends the membership, and its tasks never start`, () => {

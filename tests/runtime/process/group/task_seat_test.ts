@@ -683,7 +683,7 @@ Deno.test("all members of a machine go with the group that a step of one has end
   second.exits("with code 0");
   third.exits(); // it dies before it has stopped
   await assertRejects(() => world.run, StepError);
-  // One that stayed without a process would keep the end of the group in mind until its session ends.
+  // With one that stays without a process, the group is not over until its session ends.
   assertEquals(world.ends, { m0: "shut down", m1: "shut down", m2: "shut down" });
   const told = world.lines.filter((line) => line.startsWith("shut down"));
   assertEquals(told, ["shut down: flow.parse"]); // once, not by each worker
