@@ -1,5 +1,11 @@
 /** Nodes of a group are killed and started again. `deno task test:group` does it for longer. */
-import { killNode, killNodeWithCopies, killWorkers, restartInTurn } from "../faults/group_kills.ts";
+import {
+  killAgain,
+  killNode,
+  killNodeWithCopies,
+  killWorkers,
+  restartInTurn,
+} from "../faults/group_kills.ts";
 import { groupKafka } from "../support/kafka/group_kafka.ts";
 import { testInTurn } from "../support/group_nodes/test_protocols.ts";
 
@@ -7,6 +13,8 @@ testInTurn(
   "workers are killed five times",
   (options, random) => killWorkers(options, random, 5),
 );
+
+testInTurn("a worker that dies again leaves, and comes back", killAgain);
 
 testInTurn(
   "a node is killed for good",

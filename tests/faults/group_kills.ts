@@ -52,6 +52,32 @@ export async function killWorkers(
 }
 
 /**
+ * A worker dies, and dies again before it has got on. Another node runs its tasks until it is back,
+ * and then it gets its share again.
+ */
+export async function killAgain(options: SceneOptions): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  const [dying, other] = [scene.node("a"), scene.node("b")];
+  await scene.start(dying, other);
+  scene.feed.start();
+  await scene.readOn();
+  const assigned = () => [...other.log.matchAll(/tasks assigned/g)].length;
+  const before = assigned();
+  const [first] = dying.workers;
+  kill(first);
+  await scene.until(() => dying.workers.some((pid) => pid !== first), "another process begins");
+  kill(dying.workers.find((pid) => pid !== first)!);
+  await scene.until(() => assigned() > before, "another node gets the tasks");
+  assert(
+    /the worker keeps failing/.test(dying.log),
+    `it has not left, ${scene.told}\n${scene.logs}`,
+  );
+  await scene.settled();
+  await scene.readOn();
+  await scene.finish();
+}
+
+/**
  * T2: a node dies with all of its processes. Others take its tasks over once the group misses it,
  * and what has not moved goes on meanwhile.
  *

@@ -5,7 +5,7 @@
  */
 import { bounceBrokers } from "./group_brokers.ts";
 import { blockStep, churn, comeAndGo, growInput } from "./group_changes.ts";
-import { killNode, killWorkers, restartInTurn } from "./group_kills.ts";
+import { killAgain, killNode, killWorkers, restartInTurn } from "./group_kills.ts";
 import { LOSSES, startAfter } from "./group_losses.ts";
 import {
   COMMITTING,
@@ -21,6 +21,8 @@ const SEEDS = 10;
 const MINUTES = Number(Deno.env.get("GROUP_MINUTES") ?? 5);
 
 testSeeds("workers are killed", (options, random) => killWorkers(options, random, 5), SEEDS);
+
+testSeeds("a worker that dies again leaves, and comes back", killAgain, SEEDS);
 
 for (const returns of [false, true]) {
   const how = returns ? "and comes back" : "for good";
