@@ -27,8 +27,8 @@ class App extends GroupApp<Record<"from" | "to" | "one", string>> {
     super(brokers, topics);
   }
 
-  static async create(protocol: string): Promise<App> {
-    const brokers = await kafkaBrokers();
+  static async create(protocol: string, given?: string[]): Promise<App> {
+    const brokers = given ?? await kafkaBrokers();
     const from = await createTopic(brokers, { partitions: PARTITIONS });
     const to = await createTopic(brokers, { partitions: 2 });
     const one = await createTopic(brokers, { partitions: 2 });
@@ -141,6 +141,27 @@ async function assertFail(...machines: readonly CliProcess[]): Promise<void> {
   }
   assertStringIncludes(logsOf(machines), "a step fails: all machines of the group end");
 }
+
+Deno.test("streams: a machine that comes after a step has failed waits for members that died", async () => {
+  await using app = await App.create("streams"); // with sessions of 45 s
+  await using first = app.start("a", 1);
+  await untilAllRun(first);
+  await using dying = app.start("b", 2);
+  await until(() => Object.keys(runningOn(dying)).length > 1, () => logsOf([first, dying]));
+  for (const pid of dying.processes()) kill(pid);
+  await produce(
+    app.brokers,
+    app.topics.from,
+    Array.from({ length: PARTITIONS }, (_, partition) => ({ key: "k", value: "bad", partition })),
+  );
+  await assertFail(first);
+  await using second = app.start("c", 2);
+  await assertFail(second);
+  const { text } = second.stderr;
+  assertMatch(text, /another machine has ended .* this machine waits for that/);
+  assertMatch(text, /members=2 /); // those that died, and none of the first machine
+  assertMatch(text, /a step fails: all machines of the group end/); // its own step, once it has run
+});
 
 for (const protocol of ["streams", "classic"]) {
   Deno.test(`${protocol}: one machine works alone, commits on SIGTERM, and goes on with its tasks`, async () => {
