@@ -85,8 +85,22 @@ function ownerOf(path: string): number | null {
 /**
  * Removes a run's folder and what is in it, if it is still there. When it has been removed, others
  * may make one of its name: that is theirs.
+ *
+ * @param warn Called with what to do about a folder that cannot be removed. It is of no more use,
+ * so nothing fails because of it.
  */
-export async function removeFolder(folder: RunFolder | null): Promise<void> {
+export async function removeFolder(
+  folder: RunFolder | null,
+  warn: (text: string) => void,
+): Promise<void> {
+  try {
+    await remove(folder);
+  } catch (error) {
+    warn(`${folder!.path} cannot be removed: ${systemReason(error)}; it is of no more use`);
+  }
+}
+
+async function remove(folder: RunFolder | null): Promise<void> {
   if (folder === null) return;
   for (let tries = 0;; tries++) {
     try {

@@ -65,14 +65,14 @@ export class WorkerProcesses {
 
   /** All have met: nobody looks for another one any more. */
   async met(): Promise<void> {
-    await removeFolder(this.#folder);
+    await removeFolder(this.#folder, (text) => this.#options.log.warn(text));
   }
 
   /** Waits until all are gone, and removes where they have met. */
   async close(): Promise<void> {
     await Promise.all(this.#started.map((worker) => worker.close()));
     this.#listener?.close();
-    await removeFolder(this.#folder);
+    await removeFolder(this.#folder, (text) => this.#options.log.warn(text));
   }
 
   #addresses(): MeshAddresses {

@@ -64,7 +64,7 @@ export async function runWorker<In extends ControlMessage, Out extends ControlMe
     await worker.follow();
   }
   // Done, or the coordinator has gone, and perhaps before the folder could be removed.
-  await removeFolder(given.folder);
+  await removeFolder(given.folder, (text) => console.warn(text));
   // Whatever the flow left running; without a coordinator there is nobody to serve. The code is the
   // one that the flow has set as Deno.exitCode or process.exitCode, else 0.
   return Deno.exit();

@@ -9,6 +9,7 @@ import {
   removeFolder,
   type RunFolder,
 } from "../../../src/runtime/process/socket_folder.ts";
+import { refuseWarning } from "../../support/refuse_warning.ts";
 
 /** A listener that notes who comes. Everything is closed after the test. */
 class Reception implements AsyncDisposable {
@@ -67,7 +68,7 @@ class Reception implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.listener.close();
     for (const link of this.#links) link.close();
-    await removeFolder(this.#folder);
+    await removeFolder(this.#folder, refuseWarning);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type SocketAddress,
 } from "../../../src/runtime/process/socket_folder.ts";
 import { idle } from "../../support/eventually.ts";
+import { refuseWarning } from "../../support/refuse_warning.ts";
 
 type Conns = ReadonlyMap<number, Deno.Conn>;
 
@@ -74,7 +75,7 @@ class Run implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const listener of this.listeners) listener.close();
     for (const conn of this.#conns) conn.close();
-    await removeFolder(this.folder);
+    await removeFolder(this.folder, refuseWarning);
   }
 }
 

@@ -2,7 +2,6 @@ import {
   assertEquals,
   assertMatch,
   assertNotEquals,
-  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -15,6 +14,7 @@ import {
   removeFolder,
   type RunFolder,
 } from "../../../src/runtime/process/socket_folder.ts";
+import { refuseWarning } from "../../support/refuse_warning.ts";
 
 /** What {@linkcode makeFolder} makes where temporary files belong in `tmp`. */
 function madeIn(tmp: string, log = silentLog): RunFolder {
@@ -103,7 +103,7 @@ for (const [does, { before, after }] of Object.entries(STRANGERS)) {
         const folder = madeIn(tmp, createLog((_level, message) => logged.push(message)));
         assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
         assertStringIncludes(logged.join(), `no temporary folder can be made in ${tmp}: `);
-        await removeFolder(folder);
+        await removeFolder(folder, refuseWarning);
       } finally {
         Deno.mkdirSync = mkdirSync;
       }
@@ -117,7 +117,7 @@ Deno.test("makeFolder() gives one in /tmp where the temporary folder's path is t
   });
   await withFolder(newName(42), async (path) => {
     const folder = madeIn(path);
-    await removeFolder(folder);
+    await removeFolder(folder, refuseWarning);
     assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
   });
 });
@@ -128,7 +128,7 @@ Deno.test("makeFolder() counts bytes, as sockets do", async () => {
   });
   await withFolder(newName(27, "ü"), async (path) => {
     const folder = madeIn(path);
-    await removeFolder(folder);
+    await removeFolder(folder, refuseWarning);
     assertMatch(folder.path, /^\/tmp\/millrace-/);
   });
 });
@@ -143,7 +143,7 @@ Deno.test("makeFolder() gives one in /tmp where none can be made in the temporar
     const logged: string[] = [];
     const log = createLog((level, message) => logged.push(`${level}: ${message}`));
     const folder = madeIn(tmp, log);
-    await removeFolder(folder);
+    await removeFolder(folder, refuseWarning);
     assertMatch(folder.path, /^\/tmp\/millrace-[0-9a-f]{24}$/);
     assertEquals(logged.length, 1);
     assertStringIncludes(logged[0], `warn: no temporary folder can be made in ${tmp}: ${reason}`);
@@ -183,50 +183,53 @@ Deno.test("makeFolder() leaves room for the longest name of a socket", async () 
 });
 
 Deno.test("removeFolder() does nothing where sockets need no folder", async () => {
-  await removeFolder(null);
+  await removeFolder(null, refuseWarning);
 });
 
 Deno.test("removeFolder() leaves a folder alone that somebody else has made in its place", async () => {
   const folder = await filled();
-  await removeFolder({ ...folder, owner: folder.owner! + 1 });
+  await removeFolder({ ...folder, owner: folder.owner! + 1 }, refuseWarning);
   assertEquals(await exists(`${folder.path}/19/deep/file`), true);
-  await removeFolder(folder);
+  await removeFolder(folder, refuseWarning);
 });
 
 Deno.test("removeFolder() removes all that is in it, and may be called again", async () => {
   const folder = await filled();
   using _ = listen(folder, "worker-0").listener;
-  await removeFolder(folder);
+  await removeFolder(folder, refuseWarning);
   assertEquals(await exists(folder.path), false);
-  await removeFolder(folder);
+  await removeFolder(folder, refuseWarning);
 });
 
 Deno.test("removeFolder() does not follow a link to somewhere else", async () => {
   const other = await filled();
   const folder = makeFolder(silentLog)!;
   await Deno.symlink(other.path, `${folder.path}/link`);
-  await removeFolder(folder);
+  await removeFolder(folder, refuseWarning);
   assertEquals([await exists(folder.path), await exists(`${other.path}/19/deep/file`)], [
     false,
     true,
   ]);
-  await removeFolder(other);
+  await removeFolder(other, refuseWarning);
 });
 
 Deno.test("removeFolder() does not fail when several call it at once", async () => {
   for (let round = 0; round < 20; round++) {
     const folder = await filled();
-    await Promise.all(Array.from({ length: 8 }, () => removeFolder(folder)));
+    await Promise.all(Array.from({ length: 8 }, () => removeFolder(folder, refuseWarning)));
     assertEquals(await exists(folder.path), false);
   }
 });
 
-Deno.test("removeFolder() says when a folder cannot be removed", async () => {
+Deno.test("removeFolder() says when a folder cannot be removed, and fails nothing", async () => {
   const file = await Deno.makeTempFile();
-  await assertRejects(
-    () => removeFolder({ path: `${file}/folder`, owner: Deno.uid() }),
-    Deno.errors.NotADirectory,
+  const warned: string[] = [];
+  await removeFolder(
+    { path: `${file}/folder`, owner: Deno.uid() },
+    (text) => warned.push(text),
   );
+  assertEquals(warned.length, 1);
+  assertStringIncludes(warned[0], `${file}/folder cannot be removed: a part of its path is a file`);
   await Deno.remove(file);
 });
 

@@ -14,6 +14,7 @@ import {
 import { WorkerProcess } from "../../../src/runtime/process/worker_process.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 import { eventually, idle } from "../../support/eventually.ts";
+import { refuseWarning } from "../../support/refuse_warning.ts";
 
 const FLOW = import.meta.resolve("../../e2e/flows/numbers.ts");
 
@@ -118,7 +119,7 @@ class Stage implements AsyncDisposable {
         if (!(error instanceof Deno.errors.BadResource)) throw error; // else the test has closed it
       }
     }
-    await removeFolder(this.#folder);
+    await removeFolder(this.#folder, refuseWarning);
   }
 }
 

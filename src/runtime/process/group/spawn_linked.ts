@@ -73,13 +73,18 @@ export function spawnLinked<In extends ControlMessage, Out extends ControlMessag
   { said, exited }: ProcessListener<In>,
 ): LinkedProcess<Out> {
   const folder = makeFolder(log);
+  const leave = () => removeFolder(folder, (text) => log.warn(text));
+  using opened = new DisposableStack();
+  opened.defer(() => void leave());
   const keys = Array.from({ length: worker + 1 }, createKey); // those of others let nobody in
   const control = new ControlListener<In, Out>(folder, keys, GROUP_PROTOCOL_VERSION);
+  opened.defer(() => control.close());
   const { address } = control;
   const child = spawnWorker(
     { index: worker, address, folder, key: keys[worker], coordinatorPid: Deno.pid },
     { moduleUrl, flags: flags(folder?.path ?? null), args, running, preload, taps, env },
   );
+  opened.move(); // there is a process that needs both
   let link: ControlLink<In, Out> | null = null;
   let isOver = false;
   const fail = (error: unknown) => {
@@ -109,7 +114,7 @@ export function spawnLinked<In extends ControlMessage, Out extends ControlMessag
     isOver = true;
     control.close();
     link?.close();
-    await removeFolder(folder);
+    await leave();
     if (signal === null) exited(`with code ${code}`, code);
     else exited(`by ${signal}`, FAILED);
   });

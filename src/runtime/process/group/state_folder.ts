@@ -66,9 +66,18 @@ export function openStateFolder(
     memberIds: node.memberIds.slice(0, workers),
     [Symbol.dispose]() {
       lock.close(); // which unlocks it, as the end of the process does
-      if (dir === null) Deno.removeSync(root, { recursive: true });
+      if (dir === null) removeTemporary(root, log);
     },
   };
+}
+
+/** How the machine has ended says more than that its folder cannot be removed. */
+function removeTemporary(root: string, log: Log): void {
+  try {
+    Deno.removeSync(root, { recursive: true });
+  } catch (error) {
+    log.warn(`${root} cannot be removed: ${systemReason(error)}; it is of no more use`);
+  }
 }
 
 function explained<T>(dir: string, work: () => T): T {

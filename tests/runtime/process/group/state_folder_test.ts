@@ -100,3 +100,19 @@ Deno.test("without a folder, a temporary one is used, which is said, and removed
   assertEquals(warnings.length, 1);
   assert(warnings[0].startsWith("without --state-dir"));
 });
+
+Deno.test("a temporary folder that cannot be removed is told of, and fails nothing", () => {
+  const { log, warnings } = recordingLog();
+  const folder = openStateFolder(null, "orders", 1, log);
+  const { removeSync } = Deno;
+  Deno.removeSync = () => {
+    throw Object.assign(new Error("busy"), { code: "EACCES" });
+  };
+  try {
+    folder[Symbol.dispose]();
+  } finally {
+    Deno.removeSync = removeSync;
+  }
+  assertStringIncludes(warnings[1], " cannot be removed: this user lacks permission");
+  Deno.removeSync(join(folder.path, ".."), { recursive: true });
+});
