@@ -27,8 +27,8 @@ class App extends GroupApp<Record<"from" | "to" | "one", string>> {
     super(brokers, topics);
   }
 
-  static async create(protocol: string, given?: string[]): Promise<App> {
-    const brokers = given ?? await kafkaBrokers();
+  static async create(protocol: string): Promise<App> {
+    const brokers = await kafkaBrokers();
     const from = await createTopic(brokers, { partitions: PARTITIONS });
     const to = await createTopic(brokers, { partitions: 2 });
     const one = await createTopic(brokers, { partitions: 2 });
