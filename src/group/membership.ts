@@ -108,9 +108,9 @@ export interface Member {
   leave(): Promise<void>;
 
   /**
-   * Has every member of the group end with a {@linkcode GroupShutdownError}, and leaves. Resolves
-   * when the group knows, or cannot be reached. Members that have gone without leaving hear of it
-   * if they come back within their session.
+   * Has every member of the group end with a {@linkcode GroupShutdownError}, and leaves. A member
+   * that is not in yet joins first. Resolves when the group knows, or cannot be reached. Members
+   * that have gone without leaving hear of it if they come back within their session.
    */
   shutDown(): Promise<void>;
 

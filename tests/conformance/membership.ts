@@ -103,6 +103,28 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     scene.check("after it began again");
   });
 
+  Deno.test(`${name}: a member that shuts the group down while it joins ends all`, async () => {
+    for (const joinsForMs of [0, 1, 100]) {
+      await using scene = new Scene(make, 8);
+      const first = scene.start("a");
+      await scene.pass(scene.world.settlesMs);
+      const joining = scene.start("b");
+      const { clock } = scene.world.network;
+      await pass(clock, joinsForMs);
+      joining.isDead = true;
+      scene.workers.delete(joining);
+      let isOver = false;
+      void joining.member.shutDown().then(() => isOver = true);
+      await pass(clock, 6_000); // less than a session
+      assert(isOver);
+      assert(first.problem instanceof GroupShutdownError, `${joinsForMs} ms: ${first.problem}`);
+      first.problem = null;
+      first.isDead = true;
+      scene.workers.delete(first);
+      scene.owners.clear();
+    }
+  });
+
   Deno.test(`${name}: a member that is cut off drops its tasks before others get them`, async () => {
     await using scene = new Scene(make, 4);
     scene.start("a");

@@ -231,7 +231,8 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     // A member that has come back is given what it had, without a rebalance (KIP-345). But what it
     // was to give up is free now, and if it was the leader, it has to learn that (KIP-814).
     const isFree = grant.owes && !this.holding.isRevoking;
-    if (isFree || (grant.leads && this.#members === null)) {
+    // Nor has the leader heard of a shutdown, if the claim was sent before it, or not passed on.
+    if (isFree || this.#shutsDown || (grant.leads && this.#members === null)) {
       this.#round++;
       this.#joinAgain(now);
     }
@@ -399,9 +400,12 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     if (this.#phase !== "over") this.#phase = "leaving";
   }
 
-  /** The leader tells all members of the next generation, this one too. */
+  /**
+   * The leader tells all members of the next generation, this one too. One that is not in yet joins
+   * for that.
+   */
   shutDown(now: number): void {
-    if (this.#phase !== "joined" && this.#phase !== "in") return this.leave();
+    if (this.#phase === "leaving" || this.#phase === "over") return this.leave();
     this.#shutsDown = true;
     this.#round++;
     this.#joinAgain(now);

@@ -177,8 +177,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#heardReleases = this.#saidReleases;
     this.#brokerMs = answer.heartbeatIntervalMs;
     if (answer.activeTasks !== null || answer.memberEpoch !== this.#epoch) this.pace.changes(now);
-    this.#nextAt = now + this.#intervalMs(now);
     const wasIn = this.#phase === "in";
+    this.#nextAt = this.#shutsDown && !wasIn ? now : now + this.#intervalMs(now);
     if (!wasIn) this.#lookAt = Infinity; // one that joins gets the whole list
     this.#phase = "in";
     if (!this.#saidRevoking) this.#releasesUntil = Infinity;
@@ -315,9 +315,12 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (this.#phase !== "over") this.#phase = "leaving";
   }
 
-  /** The answer has a status that has it leave. The broker keeps that until the group is empty. */
+  /**
+   * The answer has a status that has it leave. The broker keeps that until the group is empty. One
+   * that is not in yet joins first: only members are heard.
+   */
   shutDown(now: number): void {
-    if (this.#phase !== "in") return this.leave();
+    if (this.#phase === "leaving" || this.#phase === "over") return this.leave();
     this.#shutsDown = true;
     this.#looksNow = false;
     this.#nextAt = Math.min(this.#nextAt, now);
