@@ -1,6 +1,6 @@
 /**
- * Large groups in memory, by chance and for longer: `deno task test:group`. Every round
- * has seeds of its own, which it prints; `SEED=n deno task test:group` repeats one.
+ * Large groups in memory, by chance and for longer: `deno task test:crowds`. Every round
+ * has seeds of its own, which it prints; `SEED=n deno task test:crowds` repeats one.
  *
  * A schedule has a dozen events, each of which may strike a tenth of all machines, and up to a
  * thousand members.

@@ -22,11 +22,13 @@ export async function bounceBrokers(
   const before = await scene.settled();
   for (let broker = 0; broker < brokers; broker++) {
     await pass(random.below(500));
+    const measured = scene.measure(before);
     await cluster.kill(broker);
     await pass(random.below(2_000));
     await cluster.start(broker);
     await cluster.whole([scene.from, ...Object.values(scene.to), "__consumer_offsets"]);
     await scene.readOn();
+    measured(await scene.settled());
   }
   const noticed = scene.nodes.filter(({ log }) => log.includes("waiting for broker"));
   assert(noticed.length > 0, `nobody has noticed anything, ${scene.told}\n${scene.logs}`);

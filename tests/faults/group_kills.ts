@@ -35,12 +35,14 @@ export async function killWorkers(
     );
     const node = nodes.find(({ workers }) => workers.includes(victim))!;
     const others = node.workers.filter((pid) => pid !== victim);
+    const measured = scene.measure(before);
     kill(victim);
     await scene.until(() => !node.workers.includes(victim), "the worker has gone");
     await pass(random.below(500));
     await scene.until(() => node.workers.length === 2, "all workers are back");
     back.push(node.workers.find((pid) => !others.includes(pid))!);
     await scene.readOn();
+    measured(await scene.settled());
   }
   const after = await scene.settled();
   assertEquals(moved(before, after), [], `tasks moved, ${scene.told}`);
@@ -95,6 +97,7 @@ export async function killNode(
   await scene.readOn();
   await pass(random.below(500));
   const victim = random.pick(nodes);
+  const measured = scene.measure(await scene.settled());
   await victim.kill();
   const killedMs = performance.now();
   if (!returns) {
@@ -106,11 +109,13 @@ export async function killNode(
       `others had its tasks after ${tookMs} ms, ${scene.told}`,
     );
     await scene.readOn();
+    const tasks = measured(await scene.settled());
+    assert(tasks.length > 0, `nothing moved, ${scene.told}`);
   } else {
     await pass(random.below(SESSION_MS / 2));
     victim.start();
     await scene.readOn();
-    await scene.settled();
+    measured(await scene.settled());
   }
   await scene.finish();
 }
@@ -179,7 +184,7 @@ const TOO_SLOW_MS = SESSION_MS - 2_000;
  * group waits for it; that proves nothing.
  */
 export async function restartInTurn(options: SceneOptions, random: Random): Promise<void> {
-  await using scene = await GroupScene.create(options);
+  await using scene = await GroupScene.create({ ...options, logLevel: "debug" });
   const nodes = ["a", "b", "c"].map((name) => scene.node(name));
   await scene.start(...nodes);
   scene.feed.start();
@@ -188,6 +193,9 @@ export async function restartInTurn(options: SceneOptions, random: Random): Prom
   for (let n = 0; n < RESTARTS.most && quick < RESTARTS.least; n++) {
     const before = await scene.settled();
     const node = nodes[n % nodes.length];
+    const measured = scene.measure(before);
+    const restored = () => restoresIn(node.log).length;
+    const restoredBefore = restored();
     await node.stop();
     const stoppedMs = performance.now();
     await pass(random.below(500));
@@ -196,12 +204,42 @@ export async function restartInTurn(options: SceneOptions, random: Random): Prom
     const silentMs = performance.now() - stoppedMs;
     await scene.readOn();
     const after = await scene.settled();
+    const tasks = measured(after);
     if (silentMs > TOO_SLOW_MS) continue;
     quick++;
     const told = `after ${silentMs} ms of silence, ${scene.told}`;
-    assertEquals(moved(before, after), [], `tasks moved ${told}`);
+    assertEquals(tasks, [], `tasks moved ${told}`);
     assertEquals(after.epoch, before.epoch, `the group's epoch ${told}`);
+    const restores = restoresIn(node.log).slice(restoredBefore);
+    scene.figures.add("restored records", ...restores.map(({ records }) => records));
+    assertEquals(restores.filter(({ onDisk }) => !onDisk), [], `read as a whole ${told}`);
+    const [read, all] = [sumOf(restores, "records"), sumOf(restores, "end")];
+    assert(all > 0 && read < all, `${read} of ${all} records were read ${told}`);
   }
   assertEquals(quick, RESTARTS.least, `restarts were too slow, ${scene.told}\n${scene.logs}`);
   await scene.finish();
+}
+
+/** How a task was restored: what was read of its changelog, out of how many records. */
+interface Restore {
+  readonly records: number;
+  readonly end: number;
+  /** Whether the disk had the rest. */
+  readonly onDisk: boolean;
+}
+
+/** What a log says of restored tasks with anything to restore. */
+function restoresIn(log: string): Restore[] {
+  const lines = log.split("\n").filter((line) =>
+    line.includes("changelog of a task has been read")
+  );
+  return lines.map((line) => {
+    const numberOf = (name: string) => Number(new RegExp(`${name}=(\\d+)`).exec(line)![1]);
+    const onDisk = line.includes("onDisk=true");
+    return { records: numberOf("records"), end: numberOf("end"), onDisk };
+  }).filter(({ end }) => end > 0);
+}
+
+function sumOf(restores: readonly Restore[], name: "records" | "end"): number {
+  return restores.reduce((sum, restore) => sum + restore[name], 0);
 }

@@ -1,5 +1,5 @@
 /** Answers get lost between a group's node and the broker, and nodes are cut off or stand still. */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type API, type Held, TcpProxy } from "../support/kafka/tcp_proxy.ts";
 import { ownerOf } from "../support/socket_owner.ts";
 import type { GroupNode } from "../support/group_nodes/node.ts";
@@ -98,10 +98,13 @@ export async function cutOff(options: SceneOptions, random: Random, forMs: numbe
   scene.feed.start();
   await scene.readOn();
   await pass(random.below(500));
+  const before = await scene.settled();
   {
+    const measured = scene.measure(before);
     using _hole = proxy.blackHole();
-    await scene.settled(1);
+    const others = await scene.settled(1);
     await scene.readOn();
+    measured(others);
     await scene.until(() => a.log.includes("has lost tasks"), "the node drops its tasks itself");
     await pass(forMs);
   }
@@ -147,14 +150,17 @@ export async function standStill(
   scene.feed.start();
   await scene.readOn();
   for (const { api, side, what } of points) {
+    const before = await scene.settled();
     const held = await inTime(proxy.hold(api, side, random.below(8)), `node a stands ${what}`);
     assert(a.workers.includes(ownerOf(held.clientPort, a.workers)), what);
     const frozenMs = performance.now();
+    const measured = scene.measure(before);
     a.freeze();
-    await scene.settled(1);
+    const others = await scene.settled(1);
     const movedMs = performance.now() - frozenMs;
     assert(movedMs > SESSION_MS / 2, `it was missed after ${movedMs} ms, ${what}, ${scene.told}`);
     await scene.readOn();
+    measured(others);
     await pass(forMs);
     const isFirst = random.below(2) === 0; // whether the message arrives before the node goes on
     if (isFirst) held.release();
@@ -164,5 +170,41 @@ export async function standStill(
     await scene.settled(2);
     await scene.readOn();
   }
+  await scene.finish();
+}
+
+/** After this time, brokers abort a transaction that a worker has left open, in milliseconds. */
+const TRANSACTION_MS = 10_000;
+
+/**
+ * T9: a worker stands still between the positions and the end of its transaction, until its broker
+ * has aborted that. Its node goes on, so it stays a member. It does all of that epoch again.
+ */
+export async function outliveTransaction(options: SceneOptions, random: Random): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  await using proxy = new TcpProxy(options.brokers[0]);
+  const a = scene.node("a", { brokers: [proxy.address] });
+  await scene.start(a, scene.node("b"));
+  scene.feed.start();
+  await scene.readOn();
+  const before = await scene.settled();
+  const held = await inTime(
+    proxy.hold("endTxn", "request", random.below(8)),
+    "a worker ends its transaction",
+  );
+  const worker = ownerOf(held.clientPort, a.workers);
+  const measured = scene.measure(before);
+  Deno.kill(worker, "SIGSTOP");
+  await pass(TRANSACTION_MS + 2_000);
+  held.release();
+  await held.answered;
+  Deno.kill(worker, "SIGCONT");
+  await scene.until(
+    () => a.log.includes("the worker failed and is started again"),
+    "the worker finds that its transaction is over",
+  );
+  await scene.readOn();
+  const tasks = measured(await scene.settled());
+  assertEquals(tasks, [], `tasks moved, ${scene.told}\n${scene.logs}`);
   await scene.finish();
 }

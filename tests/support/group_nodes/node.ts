@@ -100,10 +100,14 @@ export class GroupNode implements AsyncDisposable {
     await this.#forget(cli);
   }
 
+  /** All of its processes. */
+  get processes(): number[] {
+    return this.#running.processes();
+  }
+
   /** Its processes that run tasks. */
   get workers(): number[] {
-    const cli = this.#running;
-    return cli.processes().filter((pid) => commandOf(pid).includes("task_worker_main"));
+    return this.processes.filter((pid) => commandOf(pid).includes("task_worker_main"));
   }
 
   /** Freezes all of its processes, until {@linkcode thaw}: clocks go on, nothing else does. */

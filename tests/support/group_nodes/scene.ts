@@ -4,7 +4,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { KafkaInputConfig, type Keyed, run, TestingOutputConfig } from "millrace";
-import type { TaskId } from "../../../src/core/task_id.ts";
+import { keyGroupOf, ownersOf } from "../../../src/core/key_groups.ts";
+import { type TaskId, taskId } from "../../../src/core/task_id.ts";
 import { BUCKETS, type GroupTotals, totalsFlow } from "../../e2e/flows/group_totals.ts";
 import { assertSame, valuesByKey } from "../../faults/exactly_once.ts";
 import { flowFile, folderOf } from "../cli.ts";
@@ -15,6 +16,7 @@ import { Feed } from "../kafka/feed.ts";
 import { createTopic } from "../kafka/kafka.ts";
 import { untilNoneIsOpen } from "../kafka/open_transactions.ts";
 import { type DescribedGroup, groupOf, groupsOf } from "./described_group.ts";
+import { Figures } from "./figures.ts";
 import { GroupNode } from "./node.ts";
 import { WatchedOutputs } from "./watched_outputs.ts";
 
@@ -27,6 +29,8 @@ export interface SceneOptions {
   readonly protocol: typeof PROTOCOLS[number];
   /** What is told when it fails, such as the seed. */
   readonly told?: string;
+  /** Gets what is measured. */
+  readonly figures?: Figures;
   readonly commitMs?: number;
   readonly block?: GroupTotals["block"];
   /** What the nodes log. @default {"info"} */
@@ -53,6 +57,8 @@ export class GroupScene implements AsyncDisposable {
   readonly watched: WatchedOutputs;
   readonly nodes: GroupNode[] = [];
   readonly folder: string;
+  /** What has been measured. */
+  readonly figures: Figures;
   readonly #options: SceneOptions;
   readonly #folder: AsyncDisposable;
   #tasks = TASKS;
@@ -71,6 +77,7 @@ export class GroupScene implements AsyncDisposable {
     this.watched = new WatchedOutputs(brokers, Object.values(this.to));
     this.#folder = folder;
     this.folder = folder.path;
+    this.figures = options.figures ?? new Figures();
   }
 
   /** Makes topics of its own; nothing runs yet. */
@@ -151,13 +158,15 @@ export class GroupScene implements AsyncDisposable {
   /** Waits until each task has one owner, and all members of the nodes that run have some. */
   async settled(members = this.members): Promise<DescribedGroup> {
     let last: DescribedGroup | null = null;
-    await this.until(async () => {
+    const isSettled = async () => {
       last = await this.described();
       if (last === null) return false;
       const owned = [...last.tasks.values()].filter(({ length }) => length > 0);
       return last.state === "Stable" && owned.length === members &&
         owned.flat().length === this.#tasks && new Set(owned.flat()).size === this.#tasks;
-    }, () => `${members} members share ${this.#tasks} tasks; they are ${shown(last)}`);
+    };
+    const what = () => `${members} members share ${this.#tasks} tasks; they are ${shown(last)}`;
+    await this.until(isSettled, what, PATIENCE_MS, 100); // each look makes connections
     return last!;
   }
 
@@ -180,11 +189,41 @@ export class GroupScene implements AsyncDisposable {
     }
   }
 
+  /**
+   * Measures from now on, before a fault or a change, how long keys have nothing.
+   *
+   * @param before The group before it.
+   * @returns To be called at the end, with the group as it is then, once each key has had records
+   * again. Returns the tasks that have another owner.
+   */
+  measure(before: DescribedGroup): (after: DescribedGroup) => TaskId[] {
+    const fromMs = performance.now();
+    return (after) => {
+      const tasks = moved(before, after);
+      const hasMoved = new Set(tasks);
+      const gaps = this.watched.gaps(this.to.counts, fromMs, performance.now());
+      for (const [key, ms] of gaps) {
+        const isMoved = this.#tasksOf(key).some((task) => hasMoved.has(task));
+        this.figures.add(isMoved ? "moved keys, ms" : "unmoved keys, ms", ms);
+      }
+      this.figures.add("stood still, ms", Math.max(...gaps.values()));
+      this.figures.add("moved tasks", tasks.length);
+      return tasks;
+    };
+  }
+
+  /** The tasks that read and count the records of a key. */
+  #tasksOf(key: string): TaskId[] {
+    const shard = ownersOf(SHARDS)[keyGroupOf(key)];
+    return [taskId("in", this.feed.partitionOf(key)), taskId("count", shard)];
+  }
+
   /** Waits for a condition. Fails with the logs of the nodes if it does not come to hold. */
   async until(
     condition: () => boolean | Promise<boolean>,
     what: string | (() => string),
     withinMs = PATIENCE_MS,
+    everyMs = 20,
   ): Promise<void> {
     for (const deadline = performance.now() + withinMs; !await condition();) {
       const over = this.nodes.find(({ hasEnded }) => hasEnded);
@@ -193,7 +232,7 @@ export class GroupScene implements AsyncDisposable {
         const why = over === undefined ? "waited in vain" : `node ${over.name} ended before`;
         throw new Error(`${why}: ${missing}, ${this.told}\n${this.logs}`);
       }
-      await pass(20);
+      await pass(everyMs);
     }
   }
 

@@ -17,14 +17,6 @@ export function testInTurn(name: string, play: Play): void {
 
 let turn = 0;
 
-/** A test in each protocol with several seeds; with one if it is given. */
-export function testSeeds(name: string, play: Play, count: number): void {
-  const seeds = Deno.env.has("GROUP_SEED") ? 1 : count;
-  for (const protocol of PROTOCOLS) {
-    for (let n = 0; n < seeds; n++) testIn(protocol, name, play, SEED + n);
-  }
-}
-
 function testIn(protocol: typeof PROTOCOLS[number], name: string, play: Play, seed: number): void {
   const told = `GROUP_SEED=${seed}`;
   Deno.test(`${protocol} group: ${name}: ${told}`, async () => {

@@ -44,6 +44,11 @@ export class Feed implements AsyncDisposable {
     return this.#keys;
   }
 
+  /** The partition that the records of a key go to. */
+  partitionOf(key: string): number {
+    return this.#partitionOf(Number(key.split(" ")[1]));
+  }
+
   /** Writes to more partitions from now on. What is new has keys of its own. */
   widen(partitions: number): void {
     const added = partitions - this.#partitions;
@@ -58,7 +63,7 @@ export class Feed implements AsyncDisposable {
   }
 
   /** Keeps writing, a few records at a time, until {@linkcode rest}. A broker may be away. */
-  start(perSend = 20, pauseMs = 10): void {
+  start(perSend = 20, pauseMs = 25): void {
     this.#isFeeding = true;
     const feeding = async (producer: Producer) => {
       for (const wanted = this.#producers; this.#isFeeding && wanted === this.#producers;) {
