@@ -5,7 +5,7 @@
 import type { Play } from "../support/group_nodes/test_protocols.ts";
 import { bounceBrokers } from "./group_brokers.ts";
 import { blockStep, churn, comeAndGo, growInput } from "./group_changes.ts";
-import { killNode, killWorkers, restartInTurn } from "./group_kills.ts";
+import { killNode, killNodeWithCopies, killWorkers, restartInTurn } from "./group_kills.ts";
 import { LOSSES, startAfter } from "./group_losses.ts";
 import {
   COMMITTING,
@@ -77,6 +77,7 @@ export function rowsOf({ awayMs, standstills, blocksMs, churnMs }: Lengths): Row
       what: "a node is killed and comes back",
       play: (options, random) => killNode(options, random, { returns: true }),
     },
+    { id: "T2c", what: "a node is killed, with copies on the other", play: killNodeWithCopies },
     {
       id: "T3",
       what: "a node is cut off",
