@@ -96,7 +96,10 @@ async function campaign(plan: Plan, brokers: string[]): Promise<number> {
   const { rows, protocols, seeds, jobs, logs } = plan;
   // Seeds are outermost, so that a campaign that is ended early has some of each row.
   const runs = seeds.flatMap((seed) =>
-    rows.flatMap((row) => protocols.map((protocol): Run => ({ row, protocol, seed })))
+    rows.flatMap((row) =>
+      protocols.filter((protocol) => protocol === (row.protocol ?? protocol))
+        .map((protocol): Run => ({ row, protocol, seed }))
+    )
   );
   const outcomes = new Map<string, Outcome>();
   for (const row of rows) {

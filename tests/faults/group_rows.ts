@@ -24,6 +24,8 @@ export interface Row {
   readonly id: string;
   readonly what: string;
   readonly play: Play;
+  /** The only protocol that has it; both by default. */
+  readonly protocol?: "streams" | "classic";
 }
 
 /** How long what takes time is. */
@@ -77,7 +79,12 @@ export function rowsOf({ awayMs, standstills, blocksMs, churnMs }: Lengths): Row
       what: "a node is killed and comes back",
       play: (options, random) => killNode(options, random, { returns: true }),
     },
-    { id: "T2c", what: "a node is killed, with copies on the other", play: killNodeWithCopies },
+    {
+      id: "T2c",
+      what: "a node is killed whose states have copies",
+      play: killNodeWithCopies,
+      protocol: "streams",
+    },
     {
       id: "T3",
       what: "a node is cut off",
