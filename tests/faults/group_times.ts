@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { flowFile, folderOf } from "../support/cli.ts";
 import { pass, pollUntil } from "../support/eventually.ts";
+import { groupOf } from "../support/group_nodes/described_group.ts";
 import { GroupNode } from "../support/group_nodes/node.ts";
 import type { SceneOptions } from "../support/group_nodes/scene.ts";
 import { deleteTopicsOf } from "../support/kafka/delete_topics.ts";
@@ -10,7 +11,11 @@ import { untilNoneIsOpen } from "../support/kafka/open_transactions.ts";
 import type { Random } from "../support/values/random.ts";
 
 const PARTITIONS = 3;
-const KEYS = ["a1", "b1", "c1", "d1"];
+const SHARDS = 4;
+/** Enough for each shard to have some. */
+const KEYS = Array.from({ length: 10 }, (_, i) => `key ${i}`);
+/** How many tasks there are: of the input, and of the windows. */
+const TASKS = PARTITIONS + SHARDS;
 const PATIENCE_MS = 60_000;
 
 /** What is added, and what must be written for it. */
@@ -35,7 +40,7 @@ class Feed {
           const n = this.#n++;
           const window = `${key} ${this.#from}`;
           this.windows.set(window, [...this.windows.get(window) ?? [], n]);
-          records.push({ key, value: `${n} ${this.#from + 200 * i}`, partition });
+          records.push({ key, value: `${n} ${this.#from + 90 * i}`, partition });
         }
       }
     }
@@ -84,7 +89,7 @@ export async function windowsWhileDead(
         `--group=${app}`,
         "-w1",
         `--state-dir=${folder.path}/${name}`,
-        "--shards=4",
+        `--shards=${SHARDS}`,
         `--protocol=${protocol}`,
         "--commit-interval=100ms",
         "--log-level=info",
@@ -108,6 +113,18 @@ export async function windowsWhileDead(
       { withinMs: PATIENCE_MS },
     );
   };
+  /** Waits until each node has tasks, so that something waits for any that is killed. */
+  const shared = () =>
+    pollUntil(
+      async () => {
+        const group = await groupOf(brokers, app, protocol);
+        const owned = [...group?.tasks.values() ?? []].filter(({ length }) => length > 0);
+        return group?.state === "Stable" && owned.length === nodes.length &&
+          owned.flat().length === TASKS;
+      },
+      () => `the nodes share the tasks, ${told}\n${a.log}\n--- b\n${b.log}`,
+      { withinMs: PATIENCE_MS, everyMs: 100 },
+    );
   try {
     await produce(brokers, from, feed.seconds(3));
     for (const each of nodes) each.start();
@@ -115,6 +132,7 @@ export async function windowsWhileDead(
     await produce(brokers, from, feed.tooLate());
     await until(late, feed.late.length);
     for (let death = 0; death < deaths; death++) {
+      await shared();
       const victim = random.pick(nodes);
       await victim.kill();
       // Some partitions are read by nobody now, and the others are.
