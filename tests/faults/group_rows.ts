@@ -5,7 +5,13 @@
 import type { Play } from "../support/group_nodes/test_protocols.ts";
 import { bounceBrokers } from "./group_brokers.ts";
 import { blockStep, churn, comeAndGo, growInput } from "./group_changes.ts";
-import { killNode, killNodeWithCopies, killWorkers, restartInTurn } from "./group_kills.ts";
+import {
+  killAgain,
+  killNode,
+  killNodeWithCopies,
+  killWorkers,
+  restartInTurn,
+} from "./group_kills.ts";
 import { LOSSES, startAfter } from "./group_losses.ts";
 import {
   COMMITTING,
@@ -65,10 +71,11 @@ export function rowsOf({ awayMs, standstills, blocksMs, churnMs }: Lengths): Row
   }));
   return [
     {
-      id: "T1",
+      id: "T1a",
       what: "workers are killed five times",
       play: (options, random) => killWorkers(options, random, 5),
     },
+    { id: "T1b", what: "a worker dies again before it has got on", play: killAgain },
     {
       id: "T2a",
       what: "a node is killed for good",

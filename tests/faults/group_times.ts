@@ -150,6 +150,7 @@ export async function windowsWhileDead(
     }
     await produce(brokers, from, feed.seconds(2));
     await until(to, feed.windows.size);
+    await shared(); // the last one may still be about to start
     await Promise.all(nodes.map((each) => each.stop()));
     await untilNoneIsOpen(brokers, app);
     assertEquals(await lines(to), feed.expected, told);
