@@ -50,6 +50,8 @@ export interface RestoreProgress {
 export interface Standby {
   /** How many records of the changelog it does not have, as known now; `null` if not known. */
   readonly lag: number | null;
+  /** Whether it has failed, and begins again later. */
+  readonly hasFailed: boolean;
   /** Ends it. What it has stays on the disk. */
   close(): void;
 }

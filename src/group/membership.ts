@@ -57,6 +57,12 @@ export type MembershipEvent =
    * by itself: they need no acknowledgement. It keeps them while it is out of the group, too.
    */
   | { readonly kind: "standbys"; readonly tasks: Tasks }
+  /**
+   * The member is to get these as soon as their owners give them up, and no others. It may read
+   * their states until then (`hand_over.ts`). What it has got is not among them. A membership that
+   * cannot know this never tells it.
+   */
+  | { readonly kind: "awaited"; readonly tasks: Tasks }
   /** Why tasks do not run, with what to do about it; `null` once that is over. */
   | {
     readonly kind: "status";

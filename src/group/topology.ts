@@ -85,3 +85,8 @@ export function controlTopic(app: string): string {
 export function groupIdOf(app: string, generation: number): string {
   return `${app}.${generation}`;
 }
+
+/** The consumer group in which machines tell one another of tasks of a group that are to move. */
+export function handOverGroup(groupId: string): string {
+  return `${groupId}.hand-over`;
+}

@@ -45,6 +45,8 @@ export interface StandbyView {
   readonly worker: WorkerIndex;
   /** Records of the changelog that it does not have; `null` if that is not known. */
   readonly lag: number | null;
+  /** Whether it has failed, and begins again within a minute. */
+  readonly hasFailed: boolean;
 }
 
 /** A member of the group on this machine: a worker. */

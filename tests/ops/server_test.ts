@@ -147,7 +147,7 @@ Deno.test("probes answer with what was checked", async () => {
 Deno.test("the tasks of a machine are there if it is part of a group", async () => {
   await using port = await api();
   const { app, tasks, members, standbys } = JSON.parse((await port.get("/tasks")).text);
-  assertEquals(standbys, [{ task: "totals_3", worker: 1, lag: 5 }]);
+  assertEquals(standbys, [{ task: "totals_3", worker: 1, lag: 5, hasFailed: false }]);
   assertEquals([app, tasks.length, tasks[2].restored], ["orders", 3, { done: 30, total: 120 }]);
   assertEquals(members[0].commit, { epoch: 7, ageMs: 4_500, ms: 12 }); // at 500 of 5,000
   await using alone = await api({ group: null });

@@ -76,6 +76,7 @@ class TailedTask implements Standby {
   isClosed = false;
   retryAt = -Infinity;
   lag: number | null = null;
+  hasFailed = false;
 
   constructor(task: TaskId, of: TopicPartition, onClose: () => void) {
     this.task = task;
@@ -217,6 +218,7 @@ export class Standbys {
   #rest(standby: TailedTask): void {
     this.#release(standby);
     standby.retryAt = this.#options.clock.now() + RETRY_MS;
+    standby.hasFailed = true;
   }
 
   #release(standby: TailedTask): void {
@@ -239,6 +241,7 @@ export class Standbys {
     if (standby.isClosed) return;
     if (cache === null) return this.#rest(standby);
     const { offset } = cache;
+    standby.hasFailed = false;
     standby.file = {
       cache,
       deleteRetentionMs: span.deleteRetentionMs,

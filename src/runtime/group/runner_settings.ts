@@ -83,6 +83,8 @@ export interface StandbyStatus {
   readonly task: TaskId;
   /** Records of the changelog that it does not have; `null` if that is not known. */
   readonly lag: number | null;
+  /** Whether it has failed, and begins again later. */
+  readonly hasFailed: boolean;
 }
 
 /** The tasks of one process. */

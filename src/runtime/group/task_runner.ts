@@ -77,7 +77,7 @@ export class TaskRunner implements TaskRuns {
   }
 
   get standbys(): readonly StandbyStatus[] {
-    return Array.from(this.#standbys, ([task, { lag }]) => ({ task, lag }));
+    return Array.from(this.#standbys, ([task, { lag, hasFailed }]) => ({ task, lag, hasFailed }));
   }
 
   counts(): readonly StepCounts[] {

@@ -43,7 +43,7 @@ Deno.test("TaskRunner keeps copies of tasks that do not run here", async () => {
   b.runner.keepStandbys([one, two]);
   b.runner.keepStandbys([one, two]);
   assertEquals(calls(), ["standby count_0", "standby count_1"]);
-  assertEquals(b.runner.standbys, [{ task: one, lag: 0 }, { task: two, lag: 0 }]);
+  assertEquals(b.runner.standbys, [one, two].map((task) => ({ task, lag: 0, hasFailed: false })));
   b.runner.keepStandbys([one]);
   assertEquals(calls(), ["end standby count_1"]);
   // The task comes here: the group says so first, or not.

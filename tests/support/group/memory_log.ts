@@ -465,7 +465,7 @@ export class MemoryLog implements GroupLog {
 
   standby(task: TaskId): Standby {
     this.calls.push(`standby ${task}`);
-    return { lag: 0, close: () => void this.calls.push(`end standby ${task}`) };
+    return { lag: 0, hasFailed: false, close: () => void this.calls.push(`end standby ${task}`) };
   }
 
   release(task: TaskId): void {

@@ -93,14 +93,14 @@ export class GroupScene implements AsyncDisposable {
    * A node that does not run yet.
    *
    * @param brokers The brokers that it knows: a proxy's address, for faults of its network.
-   * @param disk The name of its state folder, if that is not its own.
+   * @param disk The name of its state folder, if that is not its own; `null` for none.
    */
   node(
     name: string,
     { workers = 1, brokers = this.brokers, disk = name }: {
       readonly workers?: number;
       readonly brokers?: readonly string[];
-      readonly disk?: string;
+      readonly disk?: string | null;
     } = {},
   ): GroupNode {
     const { protocol, commitMs = 100, block, logLevel = "info" } = this.#options;
@@ -113,7 +113,7 @@ export class GroupScene implements AsyncDisposable {
         flowFile("group_totals.ts"),
         `--group=${this.app}`,
         `-w${workers}`,
-        `--state-dir=${this.folder}/${disk}`,
+        ...disk === null ? [] : [`--state-dir=${this.folder}/${disk}`],
         `--shards=${SHARDS}`,
         `--protocol=${protocol}`,
         `--commit-interval=${commitMs}ms`,

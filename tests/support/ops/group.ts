@@ -33,6 +33,6 @@ export const GROUP: GroupView = {
     taskOf("totals_1", { in: 90, out: 30, shuffleLag: 7 }),
     taskOf("totals_2", { worker: 1, state: "restoring", restored: { done: 30, total: 120 } }),
   ],
-  standbys: [{ task: "totals_3" as TaskId, worker: 1, lag: 5 }],
+  standbys: [{ task: "totals_3" as TaskId, worker: 1, lag: 5, hasFailed: false }],
   idleSince: null,
 };

@@ -32,6 +32,7 @@ import { setExitCode } from "../exit_code.ts";
 import type { FlowDescription } from "../../flow_description.ts";
 import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import { fromFailure } from "../failure.ts";
+import type { HandOver } from "./hand_over.ts";
 import type { FromTaskWorker, TaskWorkerStatus, ToTaskWorker } from "./messages.ts";
 import type { LinkedProcess, ProcessListener } from "./spawn_linked.ts";
 import { stallText } from "./stall_text.ts";
@@ -78,6 +79,8 @@ export interface SeatSettings {
   readonly stopMs: number;
   /** Whether the member leaves the group when it is stopped. */
   readonly leaves: boolean;
+  /** Makes what hands the member's tasks over; `null` to give them up at once. */
+  readonly handOver: ((memberId: string) => HandOver) | null;
   /**
    * The node has to end with this error, and with `endsGroup` all machines of the group do. Called
    * once at most.
@@ -162,6 +165,7 @@ export class TaskSeat {
   #joins = 0;
   #leaving: Promise<void> | null = null;
   #hasLeft = false;
+  readonly #handOver: HandOver | null;
   readonly #owned = new Set<TaskId>();
   readonly #revoked = new Set<TaskId>(); // of those: to be given up
   #standbys: Tasks = new Set();
@@ -187,6 +191,7 @@ export class TaskSeat {
   constructor(settings: SeatSettings) {
     this.#settings = settings;
     this.#leaves = settings.leaves;
+    this.#handOver = settings.handOver?.(settings.memberId) ?? null;
     this.#join();
     this.#start();
   }
@@ -246,6 +251,7 @@ export class TaskSeat {
   stop(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
+    this.#handOver?.close(this.#leaves);
     this.#cancelPause();
     const life = this.#life;
     if (life === null) return this.#close();
@@ -276,6 +282,7 @@ export class TaskSeat {
   /** Ends its process at once, without a commit. */
   kill(): void {
     this.#isEnding = true;
+    this.#handOver?.close(this.#leaves);
     this.#cancelPause();
     if (this.#life === null) this.#close();
     else this.#end(this.#life, { kind: "lost" });
@@ -306,6 +313,7 @@ export class TaskSeat {
     this.#moves.lost += this.#owned.size;
     this.#owned.clear(); // what was to be given up has been, as its process is gone
     this.#standbys = new Set();
+    this.#handOver?.awaits(new Set(), new Set());
     onGroupStatus(null, false);
     this.#groupStatus = `worker ${this.#settings.worker} has left until it can be started`;
     this.#leaving = member.leave();
@@ -366,9 +374,12 @@ export class TaskSeat {
         return this.#assign();
       case "revoke":
         for (const task of event.tasks) this.#revoked.add(task);
-        return this.#revoke(event.tasks);
+        return this.#handOverOrRevoke(event.tasks);
       case "standbys":
         this.#standbys = event.tasks;
+        return this.#keepStandbys();
+      case "awaited":
+        this.#handOver?.awaits(event.tasks, this.#owned);
         return this.#keepStandbys();
       case "lost":
         return this.#lose(event.tasks, event.reason);
@@ -396,11 +407,24 @@ export class TaskSeat {
     this.#watchForStall(life);
   }
 
-  /** Has the process keep the copies that the member is to keep. */
+  /** Has the process keep the copies that the member is to keep, and of what it is to get. */
   #keepStandbys(): void {
     const life = this.#life;
     if (life === null || life.phase !== "running" || life.end !== null) return;
-    life.child.send({ kind: "standbys", tasks: [...this.#standbys] });
+    life.child.send({ kind: "standbys", tasks: [...this.#copies] });
+  }
+
+  get #copies(): Tasks {
+    return this.#standbys.union(this.#handOver?.awaited ?? new Set());
+  }
+
+  /** Tasks that run go on until others can take them over. */
+  #handOverOrRevoke(tasks: Tasks): void {
+    const life = this.#life;
+    const runs = life !== null && life.phase === "running" && life.end === null &&
+      !tasks.isDisjointFrom(life.tasks);
+    if (this.#handOver === null || !runs) return this.#revoke(tasks);
+    this.#handOver.give(tasks, (left) => this.#revoke(left));
   }
 
   /** Has the process give up tasks. Those that no process runs are given up already. */
@@ -448,6 +472,7 @@ export class TaskSeat {
   #giveBack(tasks: Iterable<TaskId>, wereRunning = true): void {
     // Tasks that were lost meanwhile are not owned: the group knows better.
     const given = [...tasks].filter((task) => this.#revoked.delete(task));
+    this.#handOver?.forget(given);
     if (given.length === 0) return;
     for (const task of given) this.#owned.delete(task);
     this.#moves.givenUp += given.length;
@@ -466,6 +491,7 @@ export class TaskSeat {
       this.#owned.delete(task);
       this.#revoked.delete(task);
     }
+    this.#handOver?.forget(tasks);
     this.#moves.lost += tasks.size;
     const life = this.#life;
     if (life === null || life.tasks.isDisjointFrom(tasks)) return;
@@ -495,7 +521,7 @@ export class TaskSeat {
         this.#hasLoaded = true;
         this.#joinAgain();
         this.#assign();
-        if (this.#standbys.size > 0) this.#keepStandbys();
+        if (this.#copies.size > 0) this.#keepStandbys();
         return;
       case "gaveUp":
         return this.#gaveUp(life, message.tasks);
@@ -554,6 +580,7 @@ export class TaskSeat {
   #onStatus(life: Life, status: StatusMessage): void {
     life.status = status;
     life.statusAt = life.heardAt;
+    this.#handOver?.copied(status.standbys);
     this.#settings.onStatus?.();
     const { epoch, tasks, waitingFor, commit } = status;
     if (life.phase !== "running" || life.end !== null) return;

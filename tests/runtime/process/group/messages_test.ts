@@ -62,7 +62,11 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
       { task: tasks[0], phase: "restoring", restored: { done: 3, total: 9 }, lag: 0, ...ITEMS },
       { task: tasks[1], phase: "running", restored: null, lag: 5, ...ITEMS },
     ],
-    standbys: [{ task: tasks[1], lag: 4 }, { task: tasks[0], lag: null }],
+    standbys: [{ task: tasks[1], lag: 4, hasFailed: false }, {
+      task: tasks[0],
+      lag: null,
+      hasFailed: true,
+    }],
     waitingFor: ["broker"],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,

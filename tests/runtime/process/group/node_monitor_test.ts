@@ -88,7 +88,7 @@ Deno.test("a machine starts until one of its workers has loaded the flow", () =>
 });
 
 Deno.test("copies are those that processes have now", () => {
-  const standbys = [{ task: B, lag: 3 }, { task: C, lag: null }];
+  const standbys = [{ task: B, lag: 3, hasFailed: false }, { task: C, lag: null, hasFailed: true }];
   const status = statusOf({ standbys });
   const { monitor } = monitorOf(reading({ status: null }), reading({ status }));
   assertEquals(monitor.view().group!.standbys, standbys.map((each) => ({ ...each, worker: 1 })));

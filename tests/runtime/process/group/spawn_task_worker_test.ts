@@ -75,6 +75,7 @@ class RealWorker {
       restarts: 0,
       stallMs: 600_000,
       stopMs: 600_000,
+      handOver: null,
       leaves: false,
       onShutDown: () => Promise.resolve(),
     });

@@ -57,7 +57,7 @@ function hosted() {
     stop: () => stopped.promise,
     over: over.promise,
     tasks: [STATUS],
-    standbys: [{ task: A, lag: 3 }],
+    standbys: [{ task: A, lag: 3, hasFailed: false }],
     waitingFor: () => ["broker"],
     counts: () => STEPS,
     readings: () => new Map([[A, NO_READINGS]]),
@@ -173,7 +173,7 @@ Deno.test("the status tells what the tasks have done, and how long ago they got 
   const fixed = {
     steps: STEPS,
     tasks: [STATUS],
-    standbys: [{ task: A, lag: 3 }],
+    standbys: [{ task: A, lag: 3, hasFailed: false }],
     readings: NO_READINGS,
     measured: [MEASURED],
     memory: { rss: 2, heapUsed: 1 },
@@ -202,7 +202,11 @@ Deno.test("a stop is over after the last commit; the status tells the epoch", as
   host.take({ kind: "stop" });
   await settled();
   assertEquals(said.map(({ kind }) => kind), ["status"]);
-  assertObjectMatch(said[0], { epoch: 5, tasks: [{ task: A, lag: 3 }], waitingFor: ["broker"] });
+  assertObjectMatch(said[0], {
+    epoch: 5,
+    tasks: [{ task: A, lag: 3 }],
+    waitingFor: ["broker"],
+  });
   stopped.resolve();
   await settled();
   assertEquals(said.at(-1), { kind: "stopped" });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createLog, StepError } from "millrace";
+import { silentLog } from "../../../../src/core/log.ts";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import {
   type CommitToken,
@@ -12,10 +13,13 @@ import type {
   FromTaskWorker,
   ToTaskWorker,
 } from "../../../../src/runtime/process/group/messages.ts";
+import { HandOver } from "../../../../src/runtime/process/group/hand_over.ts";
 import { Supervisor } from "../../../../src/runtime/process/group/supervisor.ts";
 import type { ChildListener } from "../../../../src/runtime/process/group/task_seat.ts";
 import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import { TestClock } from "../../../support/clock/test_clock.ts";
+import { MemoryBoard } from "../../../support/group/memory_board.ts";
+import { pass } from "../../../support/group/scene.ts";
 
 const FLOW = { name: "flow", steps: [] };
 const LOADED: FromTaskWorker = { kind: "loaded", flow: FLOW };
@@ -52,6 +56,15 @@ class FakeChild {
   }
 }
 
+interface WorldOptions {
+  readonly leaves?: boolean;
+  readonly restarts?: number;
+  readonly memberIds?: readonly string[];
+  readonly refusal?: Error | null;
+  /** Where takers post; without one, tasks are given up at once. */
+  readonly board?: MemoryBoard | null;
+}
+
 /** A machine of a group, with one worker unless a test wants more, which does what a test says. */
 class World {
   readonly clock = new TestClock();
@@ -76,7 +89,8 @@ class World {
   readonly run: Promise<number>;
 
   constructor(
-    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null as Error | null } = {},
+    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null, board = null }:
+      WorldOptions = {},
   ) {
     this.refusal = refusal;
     this.supervisor = new Supervisor({
@@ -123,6 +137,16 @@ class World {
       restarts,
       stallMs: 300_000,
       stopMs: 30_000,
+      handOver: board === null ? null : (memberId) =>
+        new HandOver({
+          memberId,
+          board,
+          hasState: () => true,
+          canPrepare: true,
+          waitMs: 60_000,
+          clock: this.clock,
+          log: silentLog,
+        }),
       leaves,
       onShutDown: (error) => {
         this.lines.push(`shut down: ${error.stepId}`);
@@ -169,6 +193,10 @@ class World {
     this.#tell({ kind: "standbys", tasks: new Set(tasks) });
   }
 
+  awaits(...tasks: TaskId[]): void {
+    this.#tell({ kind: "awaited", tasks: new Set(tasks) });
+  }
+
   says(text: string | null, { worker = 0, isUsual = false } = {}): void {
     this.#tell({ kind: "status", text, ...isUsual ? { isUsual } : {} }, worker);
   }
@@ -208,7 +236,7 @@ const status = (
   epoch: number,
   waitingFor: string[] = [],
   committed: number | null = null,
-): FromTaskWorker => ({
+): Extract<FromTaskWorker, { kind: "status" }> => ({
   kind: "status",
   epoch,
   tasks: [],
@@ -231,6 +259,85 @@ Deno.test("tasks that are assigned before the flow is loaded are run after it", 
   assertEquals(world.child.told(), ["assign keyed_0 keyed_1"]);
   world.assigns(C);
   assertEquals(world.child.told(), ["assign keyed_2"]);
+});
+
+Deno.test("a worker keeps copies of what it awaits, and says how far they are", async () => {
+  const board = new MemoryBoard();
+  const world = new World({ board });
+  world.keeps(A);
+  world.awaits(B);
+  await settled();
+  assertEquals(board.posts, ["keyed_1 preparing"]); // also while the flow is loaded
+  world.child.say(LOADED);
+  assertEquals(world.child.told(), ["standbys keyed_0 keyed_1"]);
+  world.child.say({ ...status(0), standbys: [{ task: B, lag: 0, hasFailed: false }] });
+  await settled();
+  assertEquals(board.posts, ["keyed_1 preparing", "keyed_1 ready"]);
+  world.assigns(B);
+  world.awaits();
+  assertEquals(world.child.told(), ["assign keyed_1", "standbys keyed_0"]);
+  await settled();
+  assertEquals(board.posts.length, 2); // it has got it, which is not to give it back
+});
+
+Deno.test("tasks that are to move run on until their taker is ready", async () => {
+  const board = new MemoryBoard();
+  const world = running({ board });
+  world.revokes(A);
+  assertEquals(world.supervisor.readings[0].revoked, new Set([A]));
+  await pass(world.clock, 1_000);
+  board.notices.set(A, { by: "m1", stage: "preparing", at: world.clock.at });
+  await pass(world.clock, 30_000);
+  assertEquals(world.child.told(), []);
+  board.notices.set(A, { by: "m1", stage: "ready", at: world.clock.at });
+  await pass(world.clock, 1_000);
+  assertEquals(world.child.told(), ["revoke keyed_0"]);
+  world.child.say(gaveUp(A));
+  assertEquals(world.acknowledged, ["keyed_1"]);
+});
+
+Deno.test("tasks that are to move go at once with the process that runs them, or a stop", async () => {
+  const dies = running({ board: new MemoryBoard() });
+  dies.revokes(A);
+  await pass(dies.clock, 1_000);
+  dies.child.exits();
+  assertEquals(dies.acknowledged, ["keyed_1"]);
+  await pass(dies.clock, 1_000);
+  dies.child.say(LOADED);
+  dies.revokes(B);
+  await pass(dies.clock, 10_000);
+  assertEquals(dies.child.told(), ["assign keyed_1", "revoke keyed_1"]);
+  assertEquals(dies.acknowledged, ["keyed_1"]); // of A nothing more
+
+  const stops = running({ board: new MemoryBoard() });
+  stops.revokes(A);
+  stops.supervisor.stop();
+  assertEquals(stops.child.told(), ["stop"]);
+  stops.child.say({ kind: "stopped" });
+  stops.child.exits("with code 0");
+  assertEquals(stops.acknowledged, ["keyed_1"]);
+  await stops.run;
+});
+
+Deno.test("a task that is lost while it is to move, and comes back, is revoked once", async () => {
+  const world = running({ board: new MemoryBoard() });
+  world.revokes(A);
+  await pass(world.clock, 1_000);
+  world.loses(A, B);
+  world.child.exits();
+  world.assigns(A);
+  await pass(world.clock, 1_000);
+  world.child.say(LOADED);
+  world.revokes(A);
+  await pass(world.clock, 60_000);
+  assertEquals(world.child.told(), ["assign keyed_0", "revoke keyed_0"]);
+});
+
+Deno.test("a worker that is loading gives up at once what it is to", () => {
+  const world = new World({ board: new MemoryBoard() });
+  world.assigns(A, B);
+  world.revokes(A);
+  assertEquals(world.acknowledged, ["keyed_1"]);
 });
 
 Deno.test("a worker keeps the copies that its member is to keep, and so does the next one", () => {
