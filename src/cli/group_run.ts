@@ -189,6 +189,7 @@ async function runNode(
       restarts: command.restarts,
       stallMs: group.stallMs,
       stopMs: command.stopMs ?? stopMilliseconds({}),
+      handOver: null,
       // Nobody comes back with ids that are not kept.
       leaves: group.leaves || group.stateDir === null,
       onShutDown: (error) => tell(error, reach),
@@ -203,6 +204,7 @@ async function runNode(
         tellsChangelogs,
         protocol,
         standbys: group.standbys,
+        handOverMs: 0,
         processId: folder.processId,
       }),
       () => ended.abort(),

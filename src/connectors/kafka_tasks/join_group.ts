@@ -34,6 +34,8 @@ export interface JoinGroupOptions {
   readonly protocol: string;
   /** How many copies of each task's state the group has; `null` leaves that as it is. */
   readonly standbys: number | null;
+  /** As `OpenMembershipOptions.handOverMs`. */
+  readonly handOverMs: number;
   /** The id of the machine's state. */
   readonly processId: string;
   readonly log: Log;
@@ -63,6 +65,7 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     signal,
     groupId,
     processId,
+    handOverMs: options.handOverMs,
     topology: memberTopology(app, topology, { tellsChangelogs }),
     ...standbys === null || protocol !== "streams"
       ? {}

@@ -59,6 +59,7 @@ Deno.test("copies of states are refused in a group that has none, with what to d
         tellsChangelogs: true,
         protocol: "classic",
         standbys: 1,
+        handOverMs: 0,
         processId: "p",
         log: silentLog,
         signal: AbortSignal.abort(),

@@ -35,6 +35,9 @@ export interface CrowdReport {
   readonly machines: number;
   /** Requests of members in a second in which nothing happens. */
   readonly idleRequests: number;
+  /** As `Scene.taken` and `Scene.waitedMs`. */
+  readonly taken: { readonly ready: number; readonly cold: number };
+  readonly waitedMs: number;
 }
 
 /** What happens to machines. */
@@ -148,6 +151,8 @@ class Crowd {
       requests: network.requests,
       machines: this.#machines.size,
       idleRequests: (network.requests - asked) / 20,
+      taken: this.#scene.taken,
+      waitedMs: this.#scene.waitedMs,
     };
   }
 

@@ -2,7 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { wakeAfter } from "../../../src/core/clock.ts";
 import type { TaskId, Tasks } from "../../../src/core/task_id.ts";
+import { silentLog } from "../../../src/core/log.ts";
+import type { HandOverBoard } from "../../../src/group/hand_over.ts";
 import type { Member, Membership, MembershipEvent } from "../../../src/group/membership.ts";
+import type { StandbyStatus } from "../../../src/runtime/group/runner_settings.ts";
+import { HandOver } from "../../../src/runtime/process/group/hand_over.ts";
 import type { TestClock } from "../clock/test_clock.ts";
 import type { FakeNetwork } from "../kafka/group/fake_network.ts";
 import { Random } from "../values/random.ts";
@@ -15,12 +19,17 @@ export interface MembershipWorld {
   readonly settlesMs: number;
   /** The membership of a machine, which `isCut` cuts off the network. */
   machine(name: string, isCut: () => boolean): Membership;
+  /** What takers of tasks post to, and how long their givers wait; absent if they do not. */
+  readonly handOver?: { readonly board: HandOverBoard; readonly waitMs: number };
   /** What the coordinator answers to a commit of these tasks: an error code. */
   commit(token: { memberId: string; epoch: number }, tasks: Tasks): number;
 }
 
 /** Makes a world out of chance. */
 export type MakeWorld = (random: Random) => MembershipWorld;
+
+/** How long reading the state of a task takes at most, in milliseconds. */
+const READING_MS = 6_000;
 
 /** How many microtasks an answer needs to get through a member, and more. */
 const TURNS = 40;
@@ -45,6 +54,12 @@ export class FakeWorker {
   events: MembershipEvent["kind"][] = [];
   /** The first wrong event. */
   problem: Error | null = null;
+  /** How many tasks it was given that another one had run, with their states read or not. */
+  readonly taken = { ready: 0, cold: 0 };
+  /** The longest time that it has waited for takers, in milliseconds. */
+  waitedMs = 0;
+  readonly #handOver: HandOver | null;
+  readonly #copies = new Map<TaskId, StandbyStatus>();
   readonly #owners: Map<TaskId, FakeWorker>;
   readonly #world: MembershipWorld;
   readonly #random: Random;
@@ -60,6 +75,15 @@ export class FakeWorker {
     this.#world = world;
     this.#owners = owners;
     this.#random = random;
+    this.#handOver = world.handOver === undefined ? null : new HandOver({
+      memberId: id,
+      board: world.handOver.board,
+      hasState: () => true,
+      canPrepare: true,
+      waitMs: world.handOver.waitMs,
+      clock: world.network.clock,
+      log: silentLog,
+    });
     this.member = membership.join({
       id,
       onEvent: (event) => {
@@ -77,11 +101,15 @@ export class FakeWorker {
     this.events.push(event.kind);
     if (event.kind === "failed") throw event.error;
     if (event.kind === "status" || event.kind === "standbys") return;
+    if (event.kind === "awaited") return this.#await(event.tasks);
     if (event.kind === "assigned") {
       for (const task of event.tasks) {
         const owner = this.#owners.get(task);
         assert(owner === undefined, `${task} is assigned to ${this.id}, and ${owner?.id} runs it`);
         this.#owners.set(task, this);
+        const copy = this.#copies.get(task);
+        if (copy !== undefined) this.taken[copy.lag === 0 ? "ready" : "cold"]++;
+        this.#copies.delete(task);
       }
       this.assigned += event.tasks.size;
       return;
@@ -89,8 +117,34 @@ export class FakeWorker {
     for (const task of event.tasks) {
       assertEquals(this.#owners.get(task), this, `${this.id} does not run ${task}`);
     }
-    if (event.kind === "lost") { for (const task of event.tasks) this.#owners.delete(task); }
-    else this.#giveUp(event.tasks);
+    if (event.kind === "lost") {
+      this.#handOver?.forget(event.tasks);
+      for (const task of event.tasks) this.#owners.delete(task);
+      return;
+    }
+    const from = this.#world.network.clock.at;
+    const giveUp = (tasks: Tasks) => {
+      this.waitedMs = Math.max(this.waitedMs, this.#world.network.clock.at - from);
+      this.#giveUp(tasks);
+    };
+    if (this.#handOver === null) giveUp(event.tasks);
+    else this.#handOver.give(event.tasks, giveUp);
+  }
+
+  /** Reads states of tasks that it is to get, which takes its time. */
+  #await(tasks: Tasks): void {
+    this.#handOver?.awaits(tasks, this.member.owned);
+    for (const task of this.#copies.keys()) if (!tasks.has(task)) this.#copies.delete(task);
+    for (const task of tasks) {
+      if (this.#copies.has(task)) continue;
+      const unread = { task, lag: null, hasFailed: false };
+      this.#copies.set(task, unread);
+      wakeAfter(this.#world.network.clock, this.#random.below(READING_MS), () => {
+        if (this.isDead || this.#copies.get(task) !== unread) return;
+        this.#copies.set(task, { task, lag: 0, hasFailed: false });
+        this.#handOver?.copied([...this.#copies.values()]);
+      });
+    }
   }
 
   #giveUp(tasks: Tasks): void {
@@ -113,12 +167,14 @@ export class FakeWorker {
   /** The process is killed. */
   async die(): Promise<void> {
     this.isDead = true;
+    this.#handOver?.close(false);
     this.#release();
     await this.member.stop();
   }
 
   async leave(): Promise<void> {
     this.isDead = true;
+    this.#handOver?.close(true);
     this.#release();
     await this.member.leave();
   }
@@ -162,6 +218,19 @@ export class Scene {
   /** How many tasks members were given in all. */
   get assigned(): number {
     return this.#all.reduce((sum, { assigned }) => sum + assigned, 0);
+  }
+
+  /** How many tasks members got of others that ran them, with their states read or not. */
+  get taken(): { readonly ready: number; readonly cold: number } {
+    return {
+      ready: this.#all.reduce((sum, { taken }) => sum + taken.ready, 0),
+      cold: this.#all.reduce((sum, { taken }) => sum + taken.cold, 0),
+    };
+  }
+
+  /** The longest time that a member has waited for takers, in milliseconds. */
+  get waitedMs(): number {
+    return Math.max(...this.#all.map(({ waitedMs }) => waitedMs));
   }
 
   /** Whether each task runs, and no worker has two more than another. */

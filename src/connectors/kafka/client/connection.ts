@@ -259,7 +259,7 @@ export class KafkaConnection {
   /** Commits positions to a consumer group without joining it, for tools that show lag. */
   async commitGroup(
     groupId: string,
-    offsets: readonly (TopicPartition & { offset: bigint })[],
+    offsets: readonly (TopicPartition & { offset: bigint; metadata?: string })[],
   ): Promise<void> {
     await commitGroup(this, groupId, offsets, this.#signal);
   }

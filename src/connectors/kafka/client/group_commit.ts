@@ -30,7 +30,8 @@ interface Coordinators {
 
 /**
  * Commits positions to a consumer group without joining it, for tools that show lag. A group that
- * is new to the cluster has no coordinator for a moment; `signal` ends the wait for one.
+ * is new to the cluster has no coordinator for a moment; `signal` ends the wait for one. A position
+ * may have a text with it.
  *
  * @throws {Error} If they cannot be committed within 3 s. The limit is short, as epochs wait for
  * it.
@@ -38,12 +39,16 @@ interface Coordinators {
 export async function commitGroup(
   connection: Coordinators,
   groupId: string,
-  offsets: readonly (TopicPartition & { offset: bigint })[],
+  offsets: readonly (TopicPartition & { offset: bigint; metadata?: string })[],
   signal: AbortSignal,
 ): Promise<void> {
   const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, committed]) => ({
     topic,
-    partitions: committed.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+    partitions: committed.map(({ partition, offset, metadata = null }) => ({
+      partition,
+      offset: String(offset),
+      metadata,
+    })),
   }));
   const begun = performance.now();
   const commit = async () => {

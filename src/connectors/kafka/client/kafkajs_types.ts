@@ -82,7 +82,7 @@ export interface Cluster {
 /** Offsets of a topic's partitions. */
 export interface TopicOffsets {
   topic: string;
-  partitions: { partition: number; offset: string }[];
+  partitions: { partition: number; offset: string; metadata?: string | null }[];
 }
 
 /** A connection to a broker. */

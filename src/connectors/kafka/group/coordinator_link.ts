@@ -102,7 +102,8 @@ async function askStreamsGroup(
   const { groupId, memberId } = request;
   const member = await ofGroup(null, async () => {
     const { members } = await streamsGroupDescribe(broker, groupId);
-    return members.find((each) => each.memberId === memberId) ?? null;
+    const found = members.find((each) => each.memberId === memberId);
+    return found === undefined ? null : { ...found, members: members.length };
   });
   return { answer: { kind: "described", member }, errorCode: 0 };
 }

@@ -13,6 +13,7 @@ export class Holding {
   #allowed: Tasks = new Set();
   #revoking: Tasks = new Set();
   #standbys: Tasks = new Set();
+  #awaited: Tasks = new Set();
   #events: MembershipEvent[] = [];
   #status: string | null = null;
   #losses = 0;
@@ -52,6 +53,22 @@ export class Holding {
     this.#events.push({ kind: "standbys", tasks: standbys });
   }
 
+  /** What the member is to get as soon as others have given it up. */
+  get awaited(): Tasks {
+    return this.#awaited;
+  }
+
+  /**
+   * The group says what the member is to own once others have given it up. It may be told at any
+   * time: what the member may own already is left out.
+   */
+  toldTarget(target: Tasks): void {
+    const awaited = target.difference(this.#allowed);
+    if (awaited.symmetricDifference(this.#awaited).size === 0) return;
+    this.#awaited = awaited;
+    this.#events.push({ kind: "awaited", tasks: awaited });
+  }
+
   /** The group says what the member may own. Nobody else owns any of these. */
   told(allowed: Tasks): void {
     this.#allowed = allowed;
@@ -61,6 +78,7 @@ export class Holding {
       this.#events.push({ kind: "revoke", tasks });
     }
     this.#start();
+    this.toldTarget(this.#awaited); // without what it has got
   }
 
   /**

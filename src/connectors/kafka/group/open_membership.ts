@@ -45,6 +45,11 @@ export interface OpenMembershipOptions {
   readonly heartbeatMs?: number;
   /** How often a process asks while nothing happens, in milliseconds. @default {1000} */
   readonly scoutMs?: number;
+  /**
+   * How long tasks that are to move may run on where they are, in milliseconds. Members are told
+   * what they await if it is not 0. @default {0}
+   */
+  readonly handOverMs?: number;
 }
 
 const STREAMS_HEARTBEAT = 88;
@@ -154,7 +159,7 @@ function streamsMembers(
   connection: KafkaConnection,
   options: OpenMembershipOptions & { readonly sessionTimeoutMs: number },
 ): Membership {
-  const { groupId, processId, topology, sessionTimeoutMs } = options;
+  const { groupId, processId, topology, sessionTimeoutMs, handOverMs = 0 } = options;
   const link = streamsLink(connection, groupId);
   return new Members({
     machineFor: ({ id }) =>
@@ -164,7 +169,8 @@ function streamsMembers(
         processId,
         topology,
         sessionTimeoutMs,
-        rebalanceTimeoutMs: Math.max(sessionTimeoutMs, 60_000),
+        rebalanceTimeoutMs: Math.max(sessionTimeoutMs, 60_000) + handOverMs,
+        awaits: handOverMs > 0,
         ...paceOf(options),
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
       }),

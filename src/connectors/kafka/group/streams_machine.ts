@@ -44,6 +44,10 @@ export type DescribedMember =
     readonly memberEpoch: number;
     readonly activeTasks: readonly SubtopologyTasks[];
     readonly standbyTasks: readonly SubtopologyTasks[];
+    /** What it is to have once others have given it up. */
+    readonly targetTasks: readonly SubtopologyTasks[];
+    /** How many members the group has. */
+    readonly members: number;
   }
   | null;
 
@@ -67,6 +71,8 @@ export interface StreamsMemberOptions extends PaceOptions {
   readonly rebalanceTimeoutMs: number;
   /** How long it waits for an answer. */
   readonly requestTimeoutMs: number;
+  /** Whether it wants to know which tasks it is to get. @default {false} */
+  readonly awaits?: boolean;
 }
 
 /**
@@ -76,6 +82,16 @@ export interface StreamsMemberOptions extends PaceOptions {
  * the epoch before, and gives the task away.
  */
 const LOST_MS = 500;
+
+/**
+ * How long a member that has joined looks which tasks it is to get, and then while there are any,
+ * in milliseconds. The group does not give tasks of a living member to one that was there before.
+ */
+const NEWCOMER_MS = 30_000;
+
+/** How often it does. In a large group the description is long, and many may join at a time. */
+const TARGET_MS = 1_000;
+const TARGET_MS_A_MEMBER = 20;
 
 const TOO_SLOW =
   "the member has not given up tasks in time, and the group has given all of them away";
@@ -106,6 +122,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #lookAt = Infinity; // when to look at the group's description
   #isSettledAt = -Infinity; // from when on no lost request can be under way
   #looksNow = false;
+  #joinedAt = -Infinity;
+  #targetAt = Infinity; // when to look which tasks it is to get
 
   constructor(options: StreamsMemberOptions) {
     this.#options = options;
@@ -119,17 +137,22 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (this.#phase === "in" && now >= end) {
       this.#expelled(now >= this.#releasesUntil ? TOO_SLOW : silentFor(sessionTimeoutMs));
     }
-    const nextAt = Math.max(this.#nextAt, this.#quietUntil);
+    const nextAt = Math.max(Math.min(this.#nextAt, this.#seesTargetAt), this.#quietUntil);
     if (now < nextAt && this.#phase !== "leaving") {
       return { kind: "wait", until: this.#phase === "in" ? Math.min(nextAt, end) : nextAt };
     }
     const until = this.#phase === "in"
       ? Math.min(now + requestTimeoutMs, end)
       : now + requestTimeoutMs;
-    if (this.#phase === "in" && this.#looksNow) {
+    if (this.#phase === "in" && (this.#looksNow || now >= this.#seesTargetAt)) {
       return { kind: "send", request: { kind: "describe", groupId, memberId }, until };
     }
     return { kind: "send", request: { kind: "heartbeat", heartbeat: this.#heartbeat() }, until };
+  }
+
+  /** After a lost answer, it looks anyway, and a heartbeat comes first. */
+  get #seesTargetAt(): number {
+    return this.#lookAt === Infinity ? this.#targetAt : Infinity;
   }
 
   #heartbeat(): StreamsHeartbeat {
@@ -179,8 +202,12 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (answer.activeTasks !== null || answer.memberEpoch !== this.#epoch) this.pace.changes(now);
     const wasIn = this.#phase === "in";
     this.#nextAt = this.#shutsDown && !wasIn ? now : now + this.#intervalMs(now);
-    if (!wasIn) this.#lookAt = Infinity; // one that joins gets the whole list
+    if (!wasIn) {
+      this.#lookAt = Infinity; // one that joins gets the whole list
+      this.#joinedAt = now;
+    }
     this.#phase = "in";
+    if (answer.memberEpoch !== this.#epoch) this.#looksForTarget(now, 0);
     if (!this.#saidRevoking) this.#releasesUntil = Infinity;
     const ends = answer.status.find(({ code }) =>
       code === STALE_TOPOLOGY || code === SHUTDOWN_APPLICATION
@@ -209,6 +236,12 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (now < this.#lookAt) return;
     this.#looksNow = true;
     this.#nextAt = now;
+  }
+
+  /** Has it look which tasks it is to get, in some time. */
+  #looksForTarget(now: number, ms: number): void {
+    const isNewcomer = now < this.#joinedAt + NEWCOMER_MS || this.holding.awaited.size > 0;
+    this.#targetAt = this.#options.awaits === true && isNewcomer ? now + ms : Infinity;
   }
 
   get heard(): number {
@@ -244,8 +277,10 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   }
 
   #described(member: DescribedMember, now: number): void {
+    // A look at the target is in addition to heartbeats, which keep the member in the group.
+    if (this.#looksNow) this.#nextAt = now + this.#intervalMs(now);
     this.#looksNow = false;
-    this.#nextAt = now + this.#intervalMs(now);
+    this.#looksForTarget(now, TARGET_MS);
     // If the group does not know it, its next heartbeat is told so.
     if (member === null || member.memberEpoch < this.#epoch) return;
     this.#lookAt = now < this.#isSettledAt ? this.#isSettledAt : Infinity;
@@ -253,6 +288,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#epoch = member.memberEpoch;
     this.holding.toldStandbys(fromWire(member.standbyTasks));
     if (allowed.symmetricDifference(this.holding.allowed).size > 0) this.#allow(allowed);
+    if (this.#options.awaits === true) this.holding.toldTarget(fromWire(member.targetTasks));
+    this.#looksForTarget(now, Math.max(TARGET_MS, member.members * TARGET_MS_A_MEMBER));
     this.#answeredAt = this.#heardAt;
   }
 
@@ -290,6 +327,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#phase = "out";
     this.#epoch = JOINS;
     this.#looksNow = false;
+    this.#targetAt = Infinity;
     this.#releasesUntil = Infinity;
     this.holding.lose(reason);
   }

@@ -4,7 +4,7 @@ import {
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
 import { GroupShutdownError, type MembershipEvent } from "../../../../src/group/membership.ts";
-import { taskId } from "../../../../src/core/task_id.ts";
+import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { toWire } from "../../../../src/connectors/kafka/group/tasks.ts";
 import type { StreamsHeartbeatAnswer } from "../../../../src/connectors/kafka/wire/streams_group_heartbeat.ts";
 
@@ -28,7 +28,7 @@ function messageOf(event: MembershipEvent): string {
 }
 
 /** A machine, on a clock that each call sets. */
-function machine() {
+function machine({ awaits = false } = {}) {
   const it = new StreamsMachine({
     groupId: "app",
     memberId: "m",
@@ -39,6 +39,7 @@ function machine() {
     heartbeatMs: 200,
     scoutMs: 200,
     requestTimeoutMs: 2_000,
+    awaits,
   });
   const request = (now: number): StreamsRequest => {
     const step = it.decide(now);
@@ -84,7 +85,13 @@ Deno.test("a member whose answer was lost asks for the group's description, and 
   beat(700);
   const look = request(700);
   assertEquals(look, { kind: "describe", groupId: "app", memberId: "m" });
-  const member = { memberEpoch: 6, activeTasks: toWire([B]), standbyTasks: [] };
+  const member = {
+    memberEpoch: 6,
+    activeTasks: toWire([B]),
+    standbyTasks: [],
+    targetTasks: toWire([B]),
+    members: 1,
+  };
   it.answered(look, { kind: "described", member }, 700, 710);
   assertEquals(it.holding.takeEvents(), [
     { kind: "revoke", tasks: new Set([A]) },
@@ -120,7 +127,13 @@ Deno.test("a member whose answer was lost hears of its copies from the descripti
   beat(0, { activeTasks: toWire([A]) });
   lose(200);
   beat(700);
-  const member = { memberEpoch: 5, activeTasks: toWire([A]), standbyTasks: toWire([B]) };
+  const member = {
+    memberEpoch: 5,
+    activeTasks: toWire([A]),
+    standbyTasks: toWire([B]),
+    targetTasks: toWire([A]),
+    members: 1,
+  };
   it.answered(request(700), { kind: "described", member }, 700, 710);
   assertEquals(it.holding.takeEvents(), [{ kind: "standbys", tasks: new Set([B]) }]);
 });
@@ -258,3 +271,103 @@ Deno.test("an error that no attempt can cure ends the membership with what to do
     assertEquals(it.decide(0), { kind: "over" });
   }
 });
+
+Deno.test("a member that has joined looks which tasks it is to get, until it has them", () => {
+  const { it, beat, request, member: described } = newcomer();
+  assertEquals(beat(0, { activeTasks: [] }), []);
+  assertEquals(described(0, [A, B]), [{ kind: "awaited", tasks: new Set([A, B]) }]);
+  beat(200);
+  beat(400, { activeTasks: toWire([A]) });
+  assertEquals(it.holding.awaited, new Set([B]));
+  beat(600);
+  beat(800);
+  assertEquals(described(1_000, [A, B], [A]), []);
+  assertEquals(request(1_200).kind, "heartbeat");
+  // Another epoch may have another target.
+  assertEquals(beat(1_200, { memberEpoch: 6 }), []);
+  assertEquals(described(1_200, [A], [A], 6), [{ kind: "awaited", tasks: new Set() }]);
+});
+
+Deno.test("a member looks seldom in a large group, and after a while no more", () => {
+  const { it, beat, member: described } = newcomer();
+  beat(0, { activeTasks: [] });
+  described(0, [], [], 5, 1_000); // each 20 s
+  const looks: number[] = [];
+  for (let now = 100; now < 120_000; now += 100) {
+    const step = it.decide(now);
+    if (step.kind !== "send") continue;
+    if (step.request.kind === "heartbeat") beat(now);
+    else {
+      looks.push(now);
+      described(now, [], [], 5, 1_000);
+    }
+  }
+  assertEquals(looks, [20_000, 40_000]);
+});
+
+Deno.test("looks at the target do not put off heartbeats", () => {
+  const { it, beat, member: described } = newcomer();
+  it.pace.isScout = false; // it beats each 5 s only, as the broker wants
+  beat(0, { activeTasks: [] });
+  described(0, [A]);
+  const beats: number[] = [];
+  for (let now = 100; now < 40_000; now += 100) {
+    const step = it.decide(now);
+    if (step.kind !== "send") continue;
+    if (step.request.kind === "describe") described(now, [A]);
+    else {
+      beat(now);
+      beats.push(now);
+    }
+  }
+  assertEquals(beats.slice(-3), [25_100, 30_100, 35_100]);
+});
+
+Deno.test("a member that is not to look never does", () => {
+  const { it, beat } = machine();
+  beat(0, { activeTasks: [] });
+  for (let now = 100; now < 60_000; now += 100) if (it.decide(now).kind === "send") beat(now);
+});
+
+Deno.test("a lost answer, and a look at the target, make one look after a heartbeat", () => {
+  const { it, beat, lose, request, member: described } = newcomer();
+  beat(0, { activeTasks: [] });
+  described(0, [A]);
+  beat(200);
+  lose(400);
+  assertEquals(it.decide(500).kind, "wait"); // the lost request may be late
+  assertEquals(beat(900), []);
+  assertEquals(described(900, [A], [A]), [
+    { kind: "assigned", tasks: new Set([A]) },
+    { kind: "awaited", tasks: new Set() },
+  ]);
+  assertEquals(request(1_100).kind, "heartbeat");
+});
+
+/** A machine that looks for its target. */
+function newcomer() {
+  const world = machine({ awaits: true });
+  return {
+    ...world,
+    /** Has it described now, as a member of a group with as many others. */
+    member: (
+      now: number,
+      target: TaskId[],
+      active: TaskId[] = [],
+      memberEpoch = 5,
+      members = 2,
+    ): MembershipEvent[] => {
+      const sent = world.request(now);
+      assertEquals(sent.kind, "describe");
+      const member = {
+        memberEpoch,
+        activeTasks: toWire(active),
+        standbyTasks: [],
+        targetTasks: toWire(target),
+        members,
+      };
+      world.it.answered(sent, { kind: "described", member }, now, now);
+      return world.it.holding.takeEvents();
+    },
+  };
+}

@@ -69,9 +69,13 @@ export class FakeStreamsGroup {
     const member = this.#members.get(request.memberId);
     return Promise.resolve({
       kind: "described",
-      member: member === undefined
-        ? null
-        : { memberEpoch: member.epoch, activeTasks: toWire(member.assigned), standbyTasks: [] },
+      member: member === undefined ? null : {
+        memberEpoch: member.epoch,
+        activeTasks: toWire(member.assigned),
+        standbyTasks: [],
+        targetTasks: toWire(this.#target.get(member.id) ?? NONE),
+        members: this.#members.size,
+      },
     });
   }
 

@@ -8,7 +8,9 @@ import {
   StreamsMachine,
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
+import { wakeAfter } from "../../../../src/core/clock.ts";
 import { taskId } from "../../../../src/core/task_id.ts";
+import { MemoryBoard } from "../../group/memory_board.ts";
 import type { MakeWorld } from "../../group/scene.ts";
 import { TestClock } from "../../clock/test_clock.ts";
 import { FakeClassicGroup } from "./fake_classic_group.ts";
@@ -16,6 +18,13 @@ import { FakeNetwork } from "./fake_network.ts";
 import { FakeStreamsGroup } from "./fake_streams_group.ts";
 
 const STREAMS_SESSION_MS = 10_000;
+
+/** Waits for an answer as a connection does, for some time. */
+async function within(clock: TestClock, answer: Promise<void>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const cancel = wakeAfter(clock, ms, () => late.reject(new Error("no answer")));
+  await Promise.race([answer, late.promise]).finally(cancel);
+}
 const CLASSIC = { sessionTimeoutMs: 6_000, heartbeatMs: 250, scoutMs: 1_000 };
 
 /** How many tasks each sub-topology has, by its name. */
@@ -27,17 +36,27 @@ function tasksOf(counts: TaskCounts) {
   );
 }
 
-/** A streams group with these tasks. */
-export function streamsWorld(counts: TaskCounts): MakeWorld {
+/**
+ * A streams group with these tasks.
+ *
+ * @param handOverMs How long tasks run on until their takers have read their states, in
+ * milliseconds.
+ */
+export function streamsWorld(counts: TaskCounts, handOverMs = 0): MakeWorld {
   return (random) => {
     const clock = new TestClock();
     const network = new FakeNetwork(clock, random);
     const tasks = tasksOf(counts);
     const group = new FakeStreamsGroup(clock, tasks, STREAMS_SESSION_MS);
+    const board = new MemoryBoard();
+    const boardLink = network.link(() => Promise.resolve());
+    board.turn = () => within(clock, boardLink.send(null), 2_000);
     return {
       network,
       tasks,
-      settlesMs: 2 * STREAMS_SESSION_MS,
+      // Members may have to give up tasks once more before they are given the last.
+      settlesMs: 2 * STREAMS_SESSION_MS + 3 * handOverMs,
+      ...handOverMs === 0 ? {} : { handOver: { board, waitMs: handOverMs } },
       machine: (name, isCut) =>
         new Members({
           machineFor: ({ id }) =>
@@ -47,7 +66,8 @@ export function streamsWorld(counts: TaskCounts): MakeWorld {
               processId: name,
               topology: { epoch: 0, subtopologies: [] },
               sessionTimeoutMs: STREAMS_SESSION_MS,
-              rebalanceTimeoutMs: STREAMS_SESSION_MS,
+              rebalanceTimeoutMs: STREAMS_SESSION_MS + handOverMs,
+              awaits: handOverMs > 0,
               heartbeatMs: 200,
               scoutMs: 1_000,
               requestTimeoutMs: 2_000,
