@@ -26,13 +26,19 @@ export interface RemovalPlan {
 }
 
 /** Returns what would be deleted. */
-export function removalOf(kind: Removal, { app, groups, topics }: AppParts): RemovalPlan {
+export function removalOf(
+  kind: Removal,
+  { app, groups, handOvers, topics }: AppParts,
+): RemovalPlan {
   const control = controlTopic(app);
   const names = topics.map(({ topic }) => topic);
   const others = names.filter((topic) => topic !== control);
   // Last, as with it machines refuse to begin again while something is missing.
   const last = kind === "delete" && names.includes(control) ? [control] : [];
-  return { groups: groups.map(({ groupId }) => groupId), topics: [...others, ...last] };
+  return {
+    groups: [...handOvers, ...groups.map(({ groupId }) => groupId)],
+    topics: [...others, ...last],
+  };
 }
 
 /**
@@ -65,8 +71,9 @@ function stillRuns({ groupId }: AppGroup, members: GroupDescription["members"]):
  * @throws {Error} If brokers refuse, or do not answer.
  */
 export async function remove(kind: Removal, admin: GroupAdmin, parts: AppParts): Promise<void> {
-  const { app, groups } = parts;
+  const { app, groups, handOvers } = parts;
   await requireNoMembers(admin, parts);
+  for (const groupId of handOvers) await admin.deleteGroup(groupId); // they have no members
   for (const group of groups) {
     if (await admin.deleteGroup(group.groupId)) continue;
     const { members } = await admin.describe(group.groupId, group.protocol);

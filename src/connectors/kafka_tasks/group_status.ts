@@ -11,6 +11,7 @@ import {
   changelogTopic,
   controlTopic,
   groupIdOf,
+  handOverGroup,
   shuffleTopic,
   type SubTopology,
 } from "../../group/topology.ts";
@@ -39,6 +40,8 @@ export interface AppParts {
   readonly sizes: ReadonlyMap<string, number>;
   /** Its groups, one for each generation; the current one first. */
   readonly groups: readonly AppGroup[];
+  /** Groups without members in which its machines have said how far tasks are that move. */
+  readonly handOvers: readonly string[];
 }
 
 /** A group of an app. */
@@ -115,10 +118,17 @@ export async function findApp(admin: GroupAdmin, app: string): Promise<AppParts>
     .sort((a, b) => a.topic < b.topic ? -1 : 1);
   const groups = groupsOf(app, listed, settings);
   if (topics.length === 0 && groups.length === 0) throw noSuchApp(app, appsOf(sizes.keys()));
-  return { app, settings, hasBegun: control.hasBegun, topics, sizes, groups };
+  const handOvers = listed.map(({ groupId }) => groupId)
+    .filter((groupId) => isHandOverOf(app, groupId)).sort();
+  return { app, settings, hasBegun: control.hasBegun, topics, sizes, groups, handOvers };
 }
 
 const NO_CONTROL: Control = { group: null, hasBegun: false, moved: new Map() };
+
+function isHandOverOf(app: string, groupId: string): boolean {
+  const generation = Number(groupId.slice(app.length + 1).split(".", 1)[0]);
+  return groupId === handOverGroup(groupIdOf(app, generation));
+}
 
 /** The apps that have a control topic. */
 function appsOf(topics: Iterable<string>): readonly string[] {

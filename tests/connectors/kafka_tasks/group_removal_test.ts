@@ -39,6 +39,21 @@ Deno.test("an app is deleted, what it is last of all", async () => {
   await assertRejects(() => findApp(admin, "app"), UsageError);
 });
 
+Deno.test("what machines have told one another of moves is deleted too", async () => {
+  const admin = cluster();
+  const others = ["app.1.hand-over.x", "app.x.hand-over", "app.eu.1.hand-over", "app.hand-over"];
+  for (const groupId of ["app.1.hand-over", "app.7.hand-over", ...others]) {
+    admin.all.set(groupId, {});
+  }
+  await remove("reset", admin, await findApp(admin, "app"));
+  assertEquals(admin.done.slice(0, 4), [
+    "group app.1.hand-over",
+    "group app.7.hand-over",
+    ...GROUPS,
+  ]);
+  assertEquals([...admin.all.keys()], others);
+});
+
 Deno.test("nothing is deleted while a machine runs the app, also one that joins meanwhile", async () => {
   for (const late of [false, true]) {
     const admin = cluster();
