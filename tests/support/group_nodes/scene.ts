@@ -38,8 +38,8 @@ export interface SceneOptions {
 }
 
 /** How many partitions the input has at first, and how many shards the keys have. */
-const PARTITIONS = 4;
-const SHARDS = 8;
+export const PARTITIONS = 4;
+export const SHARDS = 8;
 
 /** How many tasks a scene has: of the input, of the counts, and of the totals. */
 const TASKS = PARTITIONS + 2 * SHARDS;
