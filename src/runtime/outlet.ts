@@ -162,7 +162,6 @@ export class Outlet {
     const to = Math.min(this.#batch.length, from + Math.max(1, room));
     this.#from = this.#chain!(this.#batch, from, to, this.#epoch, this.#outs, room);
     const worked = this.#from - from;
-    this.#pace.works(worked);
     if (this.#from >= this.#batch.length) {
       this.#batch = [];
       this.#from = 0;
@@ -176,6 +175,9 @@ export class Outlet {
       this.#channels[port].offered(offered);
       if (items.length > 0) this.#channels[port].push(items);
     }
+    // The loop pauses at as many of either. If only what it takes counted, one that makes many of
+    // each would never be allowed more than a few.
+    this.#pace.works(outs);
     this.#expansion.became(worked, outs);
   }
 }

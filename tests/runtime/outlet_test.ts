@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Chain } from "../../src/runtime/chain.ts";
 import { Channel, isBatch } from "../../src/runtime/channel.ts";
 import { Outlet } from "../../src/runtime/outlet.ts";
+import { Pace } from "../../src/runtime/pace.ts";
 import { paceOf, roomyChannel } from "../support/runtime/task_host.ts";
 
 /** A chain that sends each number to one port, and its negative to another. */
@@ -180,4 +181,24 @@ Deno.test("Outlet has room for more at once when what filled its room yields lit
     }
     assertEquals(rooms.at(-1)! >= 8, true, `${given}: ${rooms}`);
   }
+});
+
+Deno.test("Outlet is allowed more items by quick rounds where one item becomes many", () => {
+  const channel = roomyChannel();
+  const twenty: Chain = (batch, from, to, _epoch, outs, most) => {
+    outs[0] = [];
+    let at = from;
+    while (at < to && outs[0].length < most) outs[0].push(...new Array(20).fill(batch[at++]));
+    return at;
+  };
+  const pace = new Pace();
+  const outlet = new Outlet(twenty, [channel], pace, told());
+  for (let round = 0; round < 10; round++) {
+    pace.begin(0);
+    outlet.emit(new Array(outlet.room).fill("a"), 0);
+    pace.took(0);
+    while (outlet.pump() === "worked");
+    drain(channel);
+  }
+  assertEquals(pace.items, 1024);
 });
