@@ -18,6 +18,8 @@ export interface BatchLimits {
   readonly longest: number;
   /** A batch of this many bytes is sent, though there is more. */
   readonly batchBytes: number;
+  /** The same of items. @default {Infinity} */
+  readonly batchItems?: number;
   /** Where items go, for the error of one that is too long: `to another worker`. */
   readonly to: string;
 }
@@ -34,11 +36,22 @@ export class BatchWriter {
     this.#fail = fail;
   }
 
+  /** How many bytes it has kept. */
+  get bytes(): number {
+    return this.#encoder.bytes;
+  }
+
   /** Encodes items, and hands all of them over. */
   write(items: readonly unknown[], target: BatchTarget): void {
+    this.append(items, target);
+    this.flush(target);
+  }
+
+  /** Encodes items, hands over each batch that is full, and keeps the rest. */
+  append(items: readonly unknown[], target: BatchTarget): void {
     const encoder = this.#encoder;
-    const { longest, batchBytes } = this.#limits;
-    let before = 0;
+    const { longest, batchBytes, batchItems = Infinity } = this.#limits;
+    let before = encoder.bytes;
     for (const item of items) {
       try {
         encoder.write(item);
@@ -48,10 +61,15 @@ export class BatchWriter {
       const { bytes } = encoder;
       if (bytes - before > longest) throw this.#fail(item, this.#tooLarge(bytes - before));
       before = bytes;
-      if (bytes < batchBytes) continue;
+      if (bytes < batchBytes && encoder.count < batchItems) continue;
       before = 0;
-      target.batch(encoder.count, encoder.take());
+      this.flush(target);
     }
+  }
+
+  /** Hands over what it has kept. */
+  flush(target: BatchTarget): void {
+    const encoder = this.#encoder;
     if (encoder.count > 0) target.batch(encoder.count, encoder.take());
   }
 

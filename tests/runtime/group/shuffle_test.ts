@@ -86,6 +86,22 @@ Deno.test("ShuffleOut cuts what is for a shard into records, and keeps the order
   assertEquals(Object.values(itemsOf(batches)), [pairs]);
 });
 
+Deno.test("ShuffleOut gathers the items of several batches in a frame, up to 256 or 16 KiB", () => {
+  const framesOf = (batches: readonly (readonly unknown[])[]) => {
+    const out = sending();
+    const sender = out.sender(0, { route: "key", fail, epoch: 0 });
+    for (const batch of batches) sender.push(batch);
+    return out.take(0).flatMap(({ bytes }) =>
+      decodeShuffleBatch(bytes).frames.map((each) => each.kind === "batch" ? each.count : each)
+    );
+  };
+  const batch = Array.from({ length: 100 }, (_, i) => ["k", i]);
+  assertEquals(framesOf([batch, batch]), [200]);
+  assertEquals(framesOf([batch, batch, batch]), [256, 44]);
+  const large = ["k", new Uint8Array(6 << 10)];
+  assertEquals(framesOf([[large], [large], [large], [large]]), [3, 1]);
+});
+
 Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", () => {
   let full = 0;
   const waiting = new WaitingBytes(() => full++, 1_000);
@@ -102,6 +118,17 @@ Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", 
   sender.push([new Uint8Array(2_000)]);
   assertEquals([full, sender.room], [2, 0]);
   assertEquals(waiting.committed(7), true); // the next one is full already
+});
+
+Deno.test("ShuffleOut counts each byte once, in frames or before", () => {
+  let full = 0;
+  const sender = sending(new WaitingBytes(() => full++, 70 << 10))
+    .sender(0, { route: "key", fail, epoch: 0 });
+  const item = ["k", new Uint8Array(10 << 10)]; // two make a frame
+  for (let sent = 1; sent <= 6; sent++) sender.push([item]);
+  assertEquals([full, sender.room], [0, 1]);
+  sender.push([item]);
+  assertEquals([full, sender.room], [1, 0]);
 });
 
 Deno.test("ShuffleOut refuses an item that no record can hold, and shows it", () => {
@@ -316,10 +343,10 @@ function toldOfOld(waitMs: number): unknown[] {
 Deno.test("ShuffleOut tells a shard how far the source is before items that may be late", () => {
   const newest = (time: number) => ({ kind: "newest", source: "p", origin: ORIGIN, tick: 1, time });
   // 20 is not older than 30 by more than 10. The second 20 is, at 40, as are 21 and 29 after it.
-  const epoch = [from(1), 1, newest(30), 2, newest(40), 2, 2, newest(40)];
+  const epoch = [from(1), 1, newest(30), 2, newest(40), 4, newest(40)];
   assertEquals(toldOfOld(10), ["record", ...epoch, "record", from(1), 2]);
   // Where items may overtake one another, only the end of the epoch counts.
-  assertEquals(toldOfOld(Infinity), ["record", from(1), 5, 2, newest(40), "record", from(1), 2]);
+  assertEquals(toldOfOld(Infinity), ["record", from(1), 7, newest(40), "record", from(1), 2]);
 });
 
 Deno.test("ShuffleOut tells all shards of the first tick of an input before its items", () => {
