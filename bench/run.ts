@@ -29,6 +29,7 @@ const ALL = [
   "recovery",
   "task_cache",
   "group_restore",
+  "group",
   "reload",
 ];
 

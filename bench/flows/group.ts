@@ -8,12 +8,12 @@ export interface Order {
   readonly amount: number;
 }
 
-/** A line is printed each time that a process has counted so many orders, with the time. */
+/** A line is printed each time that a process has counted this many orders, with the time. */
 const PRINT_EVERY = 10_000;
 
 /**
  * - `pass` writes records as they are, after an exchange.
- * - `count` counts the orders of each user. It computes for so many microseconds at each.
+ * - `count` counts the orders of each user. It computes for some microseconds at each.
  * - `stay` and `hop` write one order of each record. In `hop`, all orders go through an exchange
  *   before.
  */
@@ -43,7 +43,7 @@ export default function flow([kind, broker, from, to, us = "0"]: readonly string
     .capture("out", output);
 }
 
-/** Takes processor time, as a step does that computes. */
+/** Keeps the processor busy, as a step does that computes. */
 function compute(us: number): void {
   for (const until = performance.now() + us / 1_000; performance.now() < until;);
 }

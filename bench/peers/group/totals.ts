@@ -20,7 +20,7 @@ const [peers, records = "1000000", rounds = "3", only = ""] = Deno.args;
 if (peers === undefined) throw new TypeError("the folder of the peers is missing");
 const COUNT = Number(records);
 const USERS = 10_000;
-const PARTITIONS = 4;
+const PARTITIONS = 8; // as many as shards: a broker shares out tasks, and not those of each part
 const SHARDS = 8;
 /** Nothing new for this long, in milliseconds, and all has been written. */
 const QUIET_MS = 3_000;
