@@ -316,7 +316,8 @@ function selectBlocks(db: DatabaseSync): StatementSync {
   );
 }
 
-function readMeta(db: DatabaseSync): FoundCache {
+/** What a file says of itself. */
+export function readMeta(db: DatabaseSync): FoundCache {
   const row = db.prepare("SELECT app, task, topic, log_offset, committed_at FROM meta").get()!;
   const { log_offset: offset, committed_at: committedAt } = row;
   return {
