@@ -117,27 +117,18 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
     waits: switchOf("wait").isOn,
     dropSteps: parseStepChanges({ renames: [], drops: given.listOf("drop-step") }).dropSteps ?? [],
     stateDir: stateDir?.value ?? null,
-    standbys: parseStandbys(valueOf("standbys"), { stateDir: stateDir?.value ?? null, protocol }),
+    standbys: parseStandbys(valueOf("standbys"), stateDir?.value ?? null),
     stallMs: parseStall(valueOf("stall-timeout"), commitIntervalMs),
   };
 }
 
-/** Copies are kept in the state folder, and the broker of a streams group says where. */
-function parseStandbys(
-  given: Given | undefined,
-  { stateDir, protocol }: Pick<GroupCommand, "stateDir" | "protocol">,
-): number | null {
+/** Copies are kept in the state folder. */
+function parseStandbys(given: Given | undefined, stateDir: string | null): number | null {
   if (given === undefined) return null;
   const standbys = parseCount(given, { fallback: 0, least: 0, most: 2 });
   if (standbys > 0 && stateDir === null) {
     throw new UsageError(
       `${given.from} needs --state-dir DIR, where this machine keeps copies of others' states`,
-    );
-  }
-  if (standbys > 0 && protocol === "classic") {
-    throw new UsageError(
-      `${given.from} needs a streams group: use --protocol streams (Kafka 4.2 and later), or leave ` +
-        "it out",
     );
   }
   return standbys;

@@ -32,6 +32,7 @@ import { Supervisor } from "../runtime/process/group/supervisor.ts";
 import type { OutputTaps } from "../runtime/process/spawn.ts";
 import { Telemetry } from "../runtime/process/telemetry.ts";
 import { permissionFlags } from "../runtime/process/worker_flags.ts";
+import { storedOffsets } from "../recovery/task_cache/stored_offsets.ts";
 import { stopMilliseconds } from "../runtime/stop_limit.ts";
 import type { RunCommand } from "./arguments.ts";
 import type { FlowLocation } from "./flow_location.ts";
@@ -157,6 +158,8 @@ async function runNode(
     signal: ended.signal,
   };
   const firstLoad = new FirstLoad(); // a wrong address is an error at the start only
+  const cacheFolder = group.stateDir === null ? null : folder.path;
+  const onDisk = cacheFolder === null ? null : storedOffsets(cacheFolder, app, log);
   const superviseWith = (membership: Membership) =>
     new Supervisor({
       memberIds: folder.memberIds,
@@ -173,7 +176,7 @@ async function runNode(
             groupId,
             memberId,
             protocol,
-            cacheFolder: group.stateDir === null ? null : folder.path,
+            cacheFolder,
             waitsForBrokers: firstLoad.isOver,
             commitIntervalMs: group.commitIntervalMs,
             statusMs: isWatched ? WATCHED_MS : STATUS_MS,
@@ -192,6 +195,7 @@ async function runNode(
       handOver: null,
       // Nobody comes back with ids that are not kept.
       leaves: group.leaves || group.stateDir === null,
+      onDisk,
       onShutDown: (error) => tell(error, reach),
     });
   /** Runs tasks of the group. Returns the error if the group was ended before we came. */

@@ -56,6 +56,14 @@ export interface Standby {
   close(): void;
 }
 
+/** How many records a copy may lack to have caught up: reading them takes some 30 ms. */
+const CLOSE_RECORDS = 10_000;
+
+/** Whether a task can move to a machine with this copy without standing still for long. */
+export function hasCaughtUp({ lag }: Pick<Standby, "lag">): boolean {
+  return lag !== null && lag <= CLOSE_RECORDS;
+}
+
 /** Frames that other tasks have sent to one shard of a sub-topology. */
 export interface ShuffleRecord {
   /** The offset of the next record: the position after this one. */
@@ -186,6 +194,12 @@ export interface GroupLog {
    * @throws {Error} If the task has a standby here already.
    */
   standby(task: TaskId): Standby | null;
+
+  /**
+   * How far the states on this machine's disk are, of tasks and standbys that this process has had:
+   * where the changelog goes on after them. What waits to be written counts as well.
+   */
+  readonly stored: ReadonlyMap<TaskId, number>;
 
   /** Returns how many partitions a topic has that the group reads. */
   partitionsOf(topic: string): Promise<number>;

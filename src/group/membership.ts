@@ -101,6 +101,12 @@ export interface Member {
   acknowledge(owned: Iterable<TaskId>): void;
 
   /**
+   * Tells which of the member's standbys have caught up, whenever that changes. In a classic group,
+   * a task that is to move runs on where it is until its next member has said so.
+   */
+  caughtUp(standbys: Tasks): void;
+
+  /**
    * Returns what a commit needs, as soon as the group accepts commits: a classic group does not
    * while it rebalances. Dispose of it when the broker has answered TxnOffsetCommit. Until then the
    * member does not join the next generation, as that would have the commit refused.
@@ -136,7 +142,8 @@ export interface MemberOptions {
   readonly id: string;
   /**
    * The changelog offsets of tasks that the machine has on disk. The classic leader prefers members
-   * that have most of a task. A streams group of Kafka 4.3 does not accept them.
+   * that have most of a task. A streams group of Kafka 4.3 does not accept them. Left out if the
+   * machine keeps no states: then it has no standbys, and tasks move to it at once.
    */
   readonly onDisk?: () => ReadonlyMap<TaskId, number>;
   /** Called with each event. It must not throw. */

@@ -68,15 +68,12 @@ Deno.test("a worker is given two commit intervals at the least to get further", 
   );
 });
 
-Deno.test("copies of states need a folder, and a streams group", () => {
+Deno.test("copies of states need a folder, whatever the protocol", () => {
   const args = ["--group=orders", "--standbys=2", "--state-dir=/tmp/s"];
   assertEquals(groupOf(args), { ...PLAIN, standbys: 2, stateDir: "/tmp/s" });
-  assertEquals(groupOf([...args, "--protocol=streams"])?.standbys, 2);
-  assertThrows(
-    () => groupOf([...args, "--protocol=classic"]),
-    UsageError,
-    "--standbys needs a streams group: use --protocol streams",
-  );
+  for (const protocol of ["streams", "classic"]) {
+    assertEquals(groupOf([...args, `--protocol=${protocol}`])?.standbys, 2);
+  }
 });
 
 Deno.test("options of a group need its name", () => {

@@ -161,6 +161,11 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     assertEquals(codes.filter((code) => code !== 0), []);
   });
 
+  testSchedules(name, make, seeds);
+}
+
+/** Registers the random schedules of the suite for one protocol. */
+export function testSchedules(name: string, make: MakeWorld, seeds: number): void {
   const first = firstSeed();
   Deno.test(`${name}: ${seeds} random schedules from seed ${first} have no two owners, and settle`, async () => {
     const happened = new Map<string, number>();
@@ -203,6 +208,9 @@ async function schedule(make: MakeWorld, seed: number, happened: Map<string, num
   if (scene.workers.size === 0) scene.start("a");
   await scene.pass(world.settlesMs);
   scene.check("once faults have stopped");
+  const generation = world.generation?.();
+  await scene.pass(world.settlesMs);
+  assertEquals(world.generation?.(), generation, "tasks are shared out again for no reason");
   for (const [fault, count] of world.network.happened) {
     happened.set(fault, (happened.get(fault) ?? 0) + count);
   }

@@ -350,19 +350,23 @@ async function describeStreams(broker: KafkaBroker, groupId: string): Promise<Gr
 async function describeClassic(broker: KafkaBroker, groupId: string): Promise<GroupDescription> {
   const { state, members } = await describeGroup(broker, groupId);
   const read = members.map(readMember);
+  const awaited: Tasks = new Set(read.flatMap(({ awaits }) => [...awaits]));
   return {
     protocol: "classic",
     state,
     epoch: null,
     status: read.find(({ status }) => status !== null)?.status ?? null,
-    members: read.map(({ member }) => member),
+    members: read.map(({ member, awaits }) => ({
+      ...member,
+      target: member.owned.difference(awaited).union(awaits),
+    })),
   };
 }
 
 /** While the group rebalances, brokers keep back what members have told. */
 function readMember(
   { memberId, instanceId, clientHost, metadata, assignment }: DescribedClassicMember,
-): { readonly member: GroupMember; readonly status: string | null } {
+): { readonly member: GroupMember; readonly awaits: Tasks; readonly status: string | null } {
   const claim = metadata.length === 0 ? null : decodeClaim(decodeSubscription(metadata));
   const grant = assignment.length === 0 ? null : decodeGrant(decodeAssignment(assignment));
   const owned = grant?.tasks ?? claim?.owned ?? new Set<TaskId>();
@@ -373,8 +377,8 @@ function readMember(
     epoch: null,
     owned,
     target: owned,
-    standbys: new Set(), // these groups have none
+    standbys: grant?.standbys ?? new Set(),
     onDisk: claim?.onDisk ?? new Map(),
   };
-  return { member, status: grant?.status ?? null };
+  return { member, awaits: grant?.awaits ?? new Set(), status: grant?.status ?? null };
 }

@@ -4,9 +4,13 @@
  * @module
  */
 import type { Log } from "../../core/log.ts";
-import { UsageError } from "../../core/errors.ts";
 import type { Membership, Topology } from "../../group/membership.ts";
-import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
+import {
+  changelogTopic,
+  type GroupTopology,
+  shuffleTopic,
+  type SubTopology,
+} from "../../group/topology.ts";
 import { type GroupProtocol, openMembership } from "../kafka/group/open_membership.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
@@ -46,18 +50,11 @@ export interface JoinGroupOptions {
 /**
  * Opens the membership of a machine.
  *
- * @throws {UsageError} If there are to be copies, and the group's protocol has none.
  * @throws {Error} If no broker is in reach, or it refuses us.
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
   const { standbys, tellsChangelogs } = options;
-  if (protocol !== "streams" && standbys !== null && standbys > 0) {
-    throw new UsageError(
-      `--standbys needs a streams group, and "${app}" has a ${protocol} one: leave --standbys out, ` +
-        "or stop all machines and start them with --protocol streams (Kafka 4.2 and later)",
-    );
-  }
   return await openMembership({
     brokers: place.brokers,
     settings: settingsOf(place, token),
@@ -66,10 +63,9 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     groupId,
     processId,
     handOverMs: options.handOverMs,
-    topology: memberTopology(app, topology, { tellsChangelogs }),
-    ...standbys === null || protocol !== "streams"
-      ? {}
-      : { groupConfigs: { [STANDBYS]: String(standbys) } },
+    topology: memberTopology(app, topology, { protocol, tellsChangelogs }),
+    standbys,
+    ...standbys === null ? {} : { groupConfigs: { [STANDBYS]: String(standbys) } },
   }, protocol as GroupProtocol);
 }
 
@@ -85,22 +81,32 @@ export function settingsOf(
  * What the members of a group are told of its topology. We make our own topics for both protocols,
  * so a shuffle topic is a topic like any other to the brokers. A changelog says that tasks have a
  * state, of which there may be copies. A streams group wants it to have a partition for each task.
- * So one is told only if nothing but a shuffle topic says how many tasks there are.
+ * So such a group is told of one only if nothing but a shuffle topic says how many tasks there are.
  *
- * @param options `tellsChangelogs`: whether they are told of any.
+ * @param options `tellsChangelogs`: whether a streams group is told of any.
  */
 export function memberTopology(
   app: string,
   { subtopologies }: GroupTopology,
-  { tellsChangelogs }: { readonly tellsChangelogs: boolean },
+  { protocol, tellsChangelogs }: Pick<JoinGroupOptions, "protocol" | "tellsChangelogs">,
 ): Topology {
+  const isTold = ({ hasState, sourceTopics }: SubTopology) =>
+    hasState && (protocol !== "streams" || (tellsChangelogs && sourceTopics.length === 0));
   return {
     epoch: 0,
-    subtopologies: subtopologies.map(({ name, sourceTopics, hasShuffle, hasState }) => ({
-      subtopologyId: name,
-      sourceTopics: hasShuffle ? [...sourceTopics, shuffleTopic(app, name)] : [...sourceTopics],
-      changelogTopics: tellsChangelogs && hasState && sourceTopics.length === 0
-        ? [{ name: changelogTopic(app, name), partitions: 0, replicationFactor: 0, configs: [] }]
+    subtopologies: subtopologies.map((each) => ({
+      subtopologyId: each.name,
+      sourceTopics: [
+        ...each.sourceTopics,
+        ...each.hasShuffle ? [shuffleTopic(app, each.name)] : [],
+      ],
+      changelogTopics: isTold(each)
+        ? [{
+          name: changelogTopic(app, each.name),
+          partitions: 0,
+          replicationFactor: 0,
+          configs: [],
+        }]
         : [],
       repartitionSinkTopics: [],
       repartitionSourceTopics: [],

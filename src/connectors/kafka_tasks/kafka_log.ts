@@ -302,6 +302,10 @@ export class KafkaTaskLog implements GroupLog {
     };
   }
 
+  get stored(): ReadonlyMap<TaskId, number> {
+    return this.#caches?.stored ?? new Map();
+  }
+
   standby(task: TaskId): Standby | null {
     if (!this.#stateful.has(partsOf(task).subtopology)) return null;
     return this.#standbys?.add(task) ?? null;

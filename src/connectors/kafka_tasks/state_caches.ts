@@ -58,6 +58,7 @@ export class StateCaches {
   readonly #caches: TaskCaches;
   readonly #tasks = new Map<TaskId, OpenTask>();
   readonly #closing = new Map<TaskId, Promise<unknown>>();
+  readonly #stored = new Map<TaskId, number>();
   #queued = 0;
   #room: PromiseWithResolvers<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -71,6 +72,15 @@ export class StateCaches {
     this.#caches = caches(this.#log);
   }
 
+  /** How far the files are that this process has had; see `GroupLog.stored`. */
+  get stored(): ReadonlyMap<TaskId, number> {
+    return this.#stored;
+  }
+
+  #note(task: TaskId, offset: bigint): void {
+    this.#stored.set(task, Number(offset));
+  }
+
   /**
    * Opens the file of a task, which a worker of the same machine may be about to close. Returns
    * `null` if the task has to do without; the log then has the reason. To be released in any case.
@@ -81,24 +91,29 @@ export class StateCaches {
     this.#tasks.set(task, open);
     const cache = await open.opening;
     if (cache === null || this.#tasks.get(task) !== open) return null;
+    if (cache.offset !== null) this.#note(task, cache.offset);
     return {
       offset: cache.offset,
       positions: cache.positions,
       keys: () => cache.keys(),
       drop: async () => {
         await cache.drop();
+        this.#stored.delete(task);
         if (this.#tasks.get(task) === open) this.release(task); // else it was, and is here again
       },
       copy: async (changes, offset, positions) => {
         if (this.#failure !== null) throw this.#failure.error;
         if (this.#tasks.get(task) !== open || cache.isOver) return false;
         await cache.apply(changes, offset, positions);
+        if (positions !== null) this.#note(task, offset);
         return this.#tasks.get(task) === open && !cache.isOver;
       },
       follow: (changes, offset, positions) => {
         if (this.#tasks.get(task) !== open) return;
         open.offset = offset;
-        if (positions !== null) this.#background(cache.apply(changes, offset, positions));
+        if (positions === null) return;
+        this.#note(task, offset);
+        this.#background(cache.apply(changes, offset, positions));
       },
     };
   }
@@ -146,6 +161,7 @@ export class StateCaches {
     const { offset } = open;
     const cache = (await open.opening)!;
     if (cache.isOver) return;
+    this.#note(task, offset);
     const bytes = changes.reduce((sum, chunk) => sum + bytesOf(chunk), 0);
     this.#queued += bytes;
     this.#background(cache.apply(changes, offset, positions).finally(() => this.#applied(bytes)));

@@ -127,6 +127,8 @@ export interface TaskRuns {
   readonly tasks: readonly TaskStatus[];
   /** How far each copy is. */
   readonly standbys: readonly StandbyStatus[];
+  /** As `GroupLog.stored`. */
+  readonly stored: ReadonlyMap<TaskId, number>;
   /** Items in and out of each step so far, of all tasks together, also of those given up. */
   counts(): readonly StepCounts[];
   /** What else operators want to know, by task. */

@@ -80,6 +80,10 @@ export class TaskRunner implements TaskRuns {
     return Array.from(this.#standbys, ([task, { lag, hasFailed }]) => ({ task, lag, hasFailed }));
   }
 
+  get stored(): ReadonlyMap<TaskId, number> {
+    return this.#settings.groupLog.stored;
+  }
+
   counts(): readonly StepCounts[] {
     const now = Array.from(this.#runs.values(), (run) => run.counts());
     return sumCounts(this.#past.length === 0 ? now : [this.#past, ...now]);

@@ -1,9 +1,5 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { joinGroup, memberTopology } from "../../../src/connectors/kafka_tasks/join_group.ts";
-import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
-import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
-import { UsageError } from "../../../src/core/errors.ts";
-import { silentLog } from "../../../src/core/log.ts";
+import { assertEquals } from "@std/assert";
+import { memberTopology } from "../../../src/connectors/kafka_tasks/join_group.ts";
 
 const part = (name: string, sourceTopics: string[], hasShuffle: boolean, hasState: boolean) => ({
   name,
@@ -27,7 +23,10 @@ const TOPOLOGY = {
 };
 
 Deno.test("members tell of changelogs that have a partition for each task", () => {
-  const { subtopologies } = memberTopology("app", TOPOLOGY, { tellsChangelogs: true });
+  const { subtopologies } = memberTopology("app", TOPOLOGY, {
+    protocol: "streams",
+    tellsChangelogs: true,
+  });
   assertEquals(
     subtopologies.map(({ sourceTopics, changelogTopics }) => [
       ...sourceTopics,
@@ -40,31 +39,20 @@ Deno.test("members tell of changelogs that have a partition for each task", () =
       ["late", "app.both.shuffle"], // the input may have more partitions than there are shards
     ],
   );
-  const before = memberTopology("app", TOPOLOGY, { tellsChangelogs: false });
+  const before = memberTopology("app", TOPOLOGY, {
+    protocol: "streams",
+    tellsChangelogs: false,
+  });
   assertEquals(before.subtopologies.flatMap(({ changelogTopics }) => changelogTopics), []);
 });
 
-Deno.test("copies of states are refused in a group that has none, with what to do", async () => {
-  await assertRejects(
-    () =>
-      joinGroup({
-        place: {
-          brokers: ["127.0.0.1:1"],
-          settings: connectionSettings(givenToRecovery({})),
-        },
-        token: null,
-        app: "orders",
-        groupId: "orders.1",
-        topology: TOPOLOGY,
-        tellsChangelogs: true,
-        protocol: "classic",
-        standbys: 1,
-        handOverMs: 0,
-        processId: "p",
-        log: silentLog,
-        signal: AbortSignal.abort(),
-      }),
-    UsageError,
-    'streams group, and "orders" has a classic one: leave --standbys out',
+Deno.test("members of a classic group tell one another which tasks have a state, inputs or not", () => {
+  const { subtopologies } = memberTopology("app", TOPOLOGY, {
+    protocol: "classic",
+    tellsChangelogs: false,
+  });
+  assertEquals(
+    subtopologies.flatMap(({ changelogTopics }) => changelogTopics.map(({ name }) => name)),
+    ["app.count.state", "app.both.state"],
   );
 });

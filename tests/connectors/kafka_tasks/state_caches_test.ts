@@ -75,6 +75,26 @@ Deno.test("a file has what was committed, and a task without a commit has none",
   assertEquals(await foundIn(folder, TWO), { offset: null, positions: [], state: null });
 });
 
+Deno.test("the offsets of files are known while they are written, and afterwards", async () => {
+  await using folder = await tempFolder();
+  await using states = cachesIn(folder);
+  const cache = await begun(states);
+  assertEquals(states.stored, new Map());
+  await states.committed(ONE, changes("a"), 5, AT);
+  assertEquals(states.stored, new Map([[ONE, 5]]));
+  const copy = (await states.open(TWO, SPAN))!;
+  await copy.copy(changes("b"), 6n, null);
+  assertEquals(states.stored, new Map([[ONE, 5]]), "there is more before the next point");
+  await copy.copy([], 8n, AT);
+  states.release(TWO);
+  assertEquals(states.stored, new Map([[ONE, 5], [TWO, 8]]));
+  await cache.drop();
+  assertEquals(states.stored, new Map([[TWO, 8]]));
+  const again = (await states.open(ONE, SPAN))!;
+  again.follow([], 9n, AT);
+  assertEquals(states.stored, new Map([[TWO, 8], [ONE, 9]]));
+});
+
 Deno.test("where the broker does not tell the end of a commit, it is read again", async () => {
   await using folder = await tempFolder();
   {

@@ -463,6 +463,10 @@ export class MemoryLog implements GroupLog {
     await new Promise(() => {});
   }
 
+  get stored(): ReadonlyMap<TaskId, number> {
+    return new Map();
+  }
+
   standby(task: TaskId): Standby {
     this.calls.push(`standby ${task}`);
     return { lag: 0, hasFailed: false, close: () => void this.calls.push(`end standby ${task}`) };

@@ -21,6 +21,10 @@ export interface MembershipWorld {
   machine(name: string, isCut: () => boolean): Membership;
   /** What takers of tasks post to, and how long their givers wait; absent if they do not. */
   readonly handOver?: { readonly board: HandOverBoard; readonly waitMs: number };
+  /** What a machine's disk has of which tasks. Default: nothing is kept on disks. */
+  disk?(machine: string): Map<TaskId, number>;
+  /** How often the tasks have been shared out, if that is known. */
+  generation?(): number;
   /** What the coordinator answers to a commit of these tasks: an error code. */
   commit(token: { memberId: string; epoch: number }, tasks: Tasks): number;
 }
@@ -52,6 +56,8 @@ export class FakeWorker {
   /** How many tasks it was given in all. */
   assigned = 0;
   events: MembershipEvent["kind"][] = [];
+  /** The tasks of which it has had copies that have caught up. */
+  readonly copied = new Set<TaskId>();
   /** The first wrong event. */
   problem: Error | null = null;
   /** How many tasks it was given that another one had run, with their states read or not. */
@@ -63,6 +69,9 @@ export class FakeWorker {
   readonly #owners: Map<TaskId, FakeWorker>;
   readonly #world: MembershipWorld;
   readonly #random: Random;
+  readonly #disk: Map<TaskId, number> | undefined;
+  #standbys: Tasks = new Set();
+  readonly #caughtUp = new Set<TaskId>();
 
   constructor(
     id: string,
@@ -70,8 +79,10 @@ export class FakeWorker {
     world: MembershipWorld,
     owners: Map<TaskId, FakeWorker>,
     random: Random,
+    disk?: Map<TaskId, number>,
   ) {
     this.id = id;
+    this.#disk = disk;
     this.#world = world;
     this.#owners = owners;
     this.#random = random;
@@ -86,6 +97,7 @@ export class FakeWorker {
     });
     this.member = membership.join({
       id,
+      ...disk === undefined ? {} : { onDisk: () => disk },
       onEvent: (event) => {
         try {
           this.#on(event);
@@ -100,10 +112,12 @@ export class FakeWorker {
     if (this.isDead) return;
     this.events.push(event.kind);
     if (event.kind === "failed") throw event.error;
-    if (event.kind === "status" || event.kind === "standbys") return;
+    if (event.kind === "status") return;
+    if (event.kind === "standbys") return this.#copy(event.tasks);
     if (event.kind === "awaited") return this.#await(event.tasks);
     if (event.kind === "assigned") {
       for (const task of event.tasks) {
+        this.#disk?.set(task, this.#world.network.clock.at);
         const owner = this.#owners.get(task);
         assert(owner === undefined, `${task} is assigned to ${this.id}, and ${owner?.id} runs it`);
         this.#owners.set(task, this);
@@ -145,6 +159,21 @@ export class FakeWorker {
         this.#handOver?.copied([...this.#copies.values()]);
       });
     }
+  }
+
+  /** Copies states: each has caught up some time later, if it still is a standby then. */
+  #copy(standbys: Tasks): void {
+    for (const task of this.#standbys.difference(standbys)) this.#caughtUp.delete(task);
+    for (const task of standbys.difference(this.#standbys)) {
+      wakeAfter(this.#world.network.clock, this.#random.below(4_000), () => {
+        if (this.isDead || !this.#standbys.has(task)) return;
+        this.#disk?.set(task, this.#world.network.clock.at);
+        this.#caughtUp.add(task);
+        this.copied.add(task);
+        this.member.caughtUp(new Set(this.#caughtUp));
+      });
+    }
+    this.#standbys = standbys;
   }
 
   #giveUp(tasks: Tasks): void {
@@ -208,7 +237,8 @@ export class Scene {
     const membership = this.world.machine(machine, () => this.#cut.has(machine));
     return Array.from({ length: workers }, (_, worker) => {
       const id = `${machine}-${worker}`;
-      const started = new FakeWorker(id, membership, this.world, this.owners, this.random);
+      const disk = this.world.disk?.(machine);
+      const started = new FakeWorker(id, membership, this.world, this.owners, this.random, disk);
       this.workers.add(started);
       this.#all.push(started);
       return started;

@@ -14,6 +14,8 @@ export interface DescribedGroup {
   readonly epoch: number | null;
   /** The tasks of each member, by the id that it has on its disk. */
   readonly tasks: ReadonlyMap<string, readonly TaskId[]>;
+  /** Tasks of a classic group that are to move. Those of others are not known. */
+  readonly moving: readonly TaskId[];
 }
 
 /** How many characters the id of a member has on disk. */
@@ -77,7 +79,7 @@ async function describeStreams(brokers: string[], groupId: string): Promise<Desc
   const tasks = members.map(({ memberId, activeTasks }) =>
     [memberId, [...fromWire(activeTasks)].sort()] as const
   );
-  return { state, epoch, tasks: new Map(tasks) };
+  return { state, epoch, tasks: new Map(tasks), moving: [] };
 }
 
 async function describeClassic(brokers: string[], groupId: string): Promise<DescribedGroup> {
@@ -85,12 +87,17 @@ async function describeClassic(brokers: string[], groupId: string): Promise<Desc
   await admin.connect();
   try {
     const { groups: [{ state, members }] } = await admin.describeGroups([groupId]);
-    const tasks = members.filter(({ memberAssignment }) => memberAssignment.length > 0)
-      .map(({ memberId, memberAssignment }) => {
-        const { tasks } = decodeGrant(decodeAssignment(memberAssignment));
-        return [memberId.slice(0, ID_LENGTH), [...tasks].sort()] as const;
-      });
-    return { state, epoch: null, tasks: new Map(tasks) };
+    const grants = members.filter(({ memberAssignment }) => memberAssignment.length > 0)
+      .map(({ memberId, memberAssignment }) => ({
+        id: memberId.slice(0, ID_LENGTH),
+        ...decodeGrant(decodeAssignment(memberAssignment)),
+      }));
+    return {
+      state,
+      epoch: null,
+      tasks: new Map(grants.map(({ id, tasks }) => [id, [...tasks].sort()])),
+      moving: grants.flatMap(({ awaits = new Set<TaskId>() }) => [...awaits]),
+    };
   } finally {
     await admin.disconnect();
   }

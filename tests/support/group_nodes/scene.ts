@@ -162,7 +162,7 @@ export class GroupScene implements AsyncDisposable {
       last = await this.described();
       if (last === null) return false;
       const owned = [...last.tasks.values()].filter(({ length }) => length > 0);
-      return last.state === "Stable" && owned.length === members &&
+      return last.state === "Stable" && last.moving.length === 0 && owned.length === members &&
         owned.flat().length === this.#tasks && new Set(owned.flat()).size === this.#tasks;
     };
     const what = () => `${members} members share ${this.#tasks} tasks; they are ${shown(last)}`;

@@ -12,13 +12,13 @@
  * @module
  */
 import type { JoinAnswer } from "../wire/classic_group.ts";
-import { allowedOf, type Candidate, targetOf } from "./assignor.ts";
 import { refusal, SHUTDOWN_APPLICATION, statusText, verdictOf } from "./group_errors.ts";
 import { Holding } from "./holding.ts";
 import { type Machine, RETRY_MS, silentFor, type Step } from "./machine.ts";
 import { Pace, type PaceOptions } from "./pace.ts";
 import { GroupShutdownError, type Topology } from "../../../group/membership.ts";
 import { partsOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
+import { sharesOf } from "./shares.ts";
 import { type Claim, decodeClaim, decodeGrant, encodeGrant, type Grant } from "./user_data.ts";
 
 /** A member in a generation. */
@@ -62,6 +62,10 @@ export interface ClassicMemberOptions extends PaceOptions {
   /** How often the leader looks whether topics have grown, in milliseconds. */
   readonly topicCheckMs: number;
   readonly onDisk: () => ReadonlyMap<TaskId, number>;
+  /** Whether the machine has a disk for copies of states. */
+  readonly keepsCopies: boolean;
+  /** How many standbys it wants each task to have; `null` if others are to say. */
+  readonly standbysWanted: number | null;
 }
 
 /**
@@ -71,6 +75,18 @@ export interface ClassicMemberOptions extends PaceOptions {
 const JOIN_RETRY_MS = 500;
 
 const FENCED_INSTANCE_ID = 82;
+
+/**
+ * How long a member that is ready for some tasks waits for others, in milliseconds. All members
+ * join when it asks for its tasks.
+ */
+const TOGETHER_MS = 3_000;
+
+/**
+ * How long a member gets ready without any copy that catches up, in milliseconds. Then it asks for
+ * the tasks all the same. A changelog of this many minutes is rare. A disk that has failed is not.
+ */
+export const WARM_UP_MS = 600_000;
 
 /**
  * How long a member that was told of a shutdown stays, in milliseconds. One that leaves earlier
@@ -97,7 +113,15 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   #heardReleases = 0; // and how many are in a generation
   #isJoining = false; // a JoinGroup waits for its answer
   #mustJoin = true;
-  #members: readonly (Candidate & Pick<Claim, "shutsDown">)[] | null = null; // of the leader only
+  #members: readonly (Claim & { readonly id: string })[] | null = null; // of the leader only
+  #onDisk: ReadonlyMap<TaskId, number> = new Map(); // as it was told last
+  #isRetry = false; // whether the next claim may be a repeated one
+  #awaits: Tasks = new Set();
+  #warmUps: Tasks = new Set();
+  #caughtUp: Tasks = new Set(); // copies of this machine
+  #ready: Tasks = new Set(); // as it was told last
+  #isReadyAt = Infinity; // from when on it is ready for a task that it has not told
+  #warmUpsUntil = Infinity;
   #counts: ReadonlyMap<string, number> | null = null; // partitions of topics
   #replacedUntil = -Infinity; // if it is replaced again before that, there is another process
   #nextAt = -Infinity;
@@ -123,18 +147,17 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       };
     }
     if (now >= this.#end) this.#expelled(silentFor(sessionTimeoutMs));
+    if (this.#phase === "in" && !this.#mustJoin && this.#wantsTasks(now)) {
+      this.#round++;
+      this.#joinAgain(now);
+    }
     if (now < this.#nextAt) return { kind: "wait", until: Math.min(this.#nextAt, this.#end) };
     const until = Math.min(now + requestTimeoutMs, this.#end);
     if (this.#mustJoin) {
       if (this.leases > 0) return { kind: "wait", until: this.#end };
       this.#isJoining = true;
       this.#claimedReleases = this.#releases;
-      const claim = {
-        owned: this.holding.owned,
-        onDisk: this.#options.onDisk(),
-        round: this.#round,
-        ...this.#shutsDown ? { shutsDown: true } : {},
-      };
+      const claim = this.#claim(now);
       const joins = { kind: "join", memberId: this.#memberId, claim } as const;
       const answersUntil = Math.min(now + sessionTimeoutMs, this.#end);
       return { kind: "send", request: joins, until: answersUntil };
@@ -153,6 +176,48 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     }
     this.#nextAt = now + this.#intervalMs(now);
     return { kind: "send", request: { kind: "heartbeat", ...identity }, until };
+  }
+
+  #claim(now: number): Claim {
+    // The same as before, if the group may have it: another one would have all members join.
+    if (!this.#isRetry) this.#onDisk = this.#options.onDisk();
+    this.#isRetry = false;
+    this.#ready = this.#caughtUp.union(now >= this.#warmUpsUntil ? this.#warmUps : new Set());
+    this.#isReadyAt = Infinity;
+    const { keepsCopies, standbysWanted } = this.#options;
+    return {
+      owned: this.holding.owned,
+      onDisk: this.#onDisk,
+      round: this.#round,
+      awaits: this.#awaits,
+      ready: this.#ready,
+      standbys: this.holding.standbys,
+      ...keepsCopies ? { keepsCopies } : {},
+      ...standbysWanted === null ? {} : { standbysWanted },
+      ...this.#shutsDown ? { shutsDown: true } : {},
+    };
+  }
+
+  caughtUp(tasks: Tasks, now: number): void {
+    const isNews = (task: TaskId) => !this.#caughtUp.has(task) && this.#warmUps.has(task);
+    if ([...tasks].some(isNews)) this.#warmUpsUntil = now + WARM_UP_MS;
+    this.#caughtUp = tasks;
+    this.#lookAtWarmUps(now);
+  }
+
+  #lookAtWarmUps(now: number): void {
+    const isReady = [...this.#warmUps].some((task) =>
+      this.#caughtUp.has(task) && !this.#ready.has(task)
+    );
+    this.#isReadyAt = isReady ? Math.min(this.#isReadyAt, now) : Infinity;
+  }
+
+  /** Whether another generation would give it a task, which it has got ready for. */
+  #wantsTasks(now: number): boolean {
+    const missing = this.#warmUps.difference(this.#ready);
+    if (missing.size === 0) return false;
+    return missing.isSubsetOf(this.#caughtUp) || now >= this.#isReadyAt + TOGETHER_MS ||
+      now >= this.#warmUpsUntil;
   }
 
   /**
@@ -227,6 +292,8 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     }
     this.#hasBeenIn = true;
     this.holding.status(grant.status);
+    this.#getReady(grant, now);
+    this.holding.toldStandbys(grant.standbys ?? new Set());
     this.holding.told(grant.tasks);
     // A member that has come back is given what it had, without a rebalance (KIP-345). But what it
     // was to give up is free now, and if it was the leader, it has to learn that (KIP-814).
@@ -236,6 +303,14 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       this.#round++;
       this.#joinAgain(now);
     }
+  }
+
+  #getReady({ awaits = new Set(), warmUps = new Set() }: Grant, now: number): void {
+    this.#awaits = awaits;
+    const isOther = warmUps.symmetricDifference(this.#warmUps).size > 0;
+    if (isOther) this.#warmUpsUntil = warmUps.size > 0 ? now + WARM_UP_MS : Infinity;
+    this.#warmUps = warmUps;
+    this.#lookAtWarmUps(now);
   }
 
   /** What each member gets, by the leader. */
@@ -253,21 +328,22 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       ? null
       : `group "${this.#options.groupId}" waits for topics: create them (${missing.join(", ")})`;
     const isShutDown = this.#members.some(({ shutsDown }) => shutsDown === true);
-    const allowed = allowedOf(this.#members, targetOf(this.#members, tasks));
+    const shares = sharesOf(this.#members, {
+      counts: tasks,
+      stateful: new Set(
+        subtopologies.filter(({ changelogTopics }) => changelogTopics.length > 0)
+          .map(({ subtopologyId }) => subtopologyId),
+      ),
+      standbys: Math.max(0, ...this.#members.map(({ standbysWanted }) => standbysWanted ?? 0)),
+    });
     return this.#members.map(({ id, owned }) => {
-      const its = allowed.get(id)!;
-      const owes = !owned.isSubsetOf(its);
+      const share = shares.get(id)!;
+      const owes = !owned.isSubsetOf(share.tasks);
       const leads = id === this.#memberId;
       return {
         memberId: id,
-        assigned: this.#partitionsOf(its),
-        grant: encodeGrant({
-          tasks: its,
-          owes,
-          leads,
-          status,
-          ...isShutDown ? { isShutDown } : {},
-        }),
+        assigned: this.#partitionsOf(share.tasks),
+        grant: encodeGrant({ ...share, owes, leads, status, ...isShutDown ? { isShutDown } : {} }),
       };
     });
   }
@@ -359,6 +435,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       this.holding.fail(fatal);
     } else if (request.kind === "join" || request.kind === "sync") {
       // The group may be a generation further, or have handed out what nobody has learnt.
+      this.#isRetry = true;
       this.#joinAgain(now + JOIN_RETRY_MS);
     } else {
       this.#nextAt = now + RETRY_MS;
@@ -371,6 +448,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     this.#memberId = "";
     this.#members = null;
     this.#mustJoin = true;
+    this.#isRetry = false;
     this.#nextAt = -Infinity;
     this.holding.lose(reason);
   }

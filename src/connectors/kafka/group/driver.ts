@@ -64,6 +64,11 @@ export class MemberDriver<Q, A> implements Member {
     this.#wake(); // the loop hands out events, so this call returns first
   }
 
+  caughtUp(standbys: Tasks): void {
+    this.#machine.caughtUp(standbys, this.#now());
+    this.#wake();
+  }
+
   async token(): Promise<CommitToken> {
     const machine = this.#machine;
     const { losses } = machine.holding;

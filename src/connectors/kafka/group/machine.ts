@@ -6,6 +6,7 @@
  */
 import type { Holding } from "./holding.ts";
 import type { Pace } from "./pace.ts";
+import type { Tasks } from "../../../core/task_id.ts";
 
 /** What a member does next. Times are milliseconds on the driver's clock. */
 export type Step<Q> =
@@ -35,6 +36,9 @@ export interface Machine<Q, A> {
 
   /** The member has given up tasks. */
   acknowledged(released: boolean, now: number): void;
+
+  /** Which of its standbys have caught up. */
+  caughtUp(standbys: Tasks, now: number): void;
 
   /** Whether it has given up tasks that the group does not know to be free yet. */
   readonly isReleasing: boolean;

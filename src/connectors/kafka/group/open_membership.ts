@@ -41,6 +41,11 @@ export interface OpenMembershipOptions {
   readonly sessionTimeoutMs?: number;
   /** Settings of a streams group to set first, such as `streams.initial.rebalance.delay.ms`. */
   readonly groupConfigs?: Readonly<Record<string, string>>;
+  /**
+   * How many standbys this machine wants each task of a classic group to have. The group has as
+   * many as one of its members wants. Default: others are to say.
+   */
+  readonly standbys?: number | null;
   /** How often a member asks while the group changes, in milliseconds. @default {200} */
   readonly heartbeatMs?: number;
   /** How often a process asks while nothing happens, in milliseconds. @default {1000} */
@@ -180,9 +185,9 @@ function streamsMembers(
 }
 
 function classicMembers(options: OpenMembershipOptions): Membership {
-  const { groupId, processId, topology, sessionTimeoutMs = 6_000 } = options;
+  const { groupId, processId, topology, sessionTimeoutMs = 6_000, standbys = null } = options;
   return new Members({
-    machineFor: ({ id, onDisk = () => new Map() }) =>
+    machineFor: ({ id, onDisk }) =>
       new ClassicMachine({
         groupId,
         instanceId: id,
@@ -191,7 +196,9 @@ function classicMembers(options: OpenMembershipOptions): Membership {
         ...paceOf(options),
         requestTimeoutMs: Math.min(REQUEST_MS, sessionTimeoutMs / 4),
         topicCheckMs: TOPIC_CHECK_MS,
-        onDisk,
+        onDisk: onDisk ?? (() => new Map()),
+        keepsCopies: onDisk !== undefined,
+        standbysWanted: standbys,
       }),
     ownLinks: true,
     linkFor: ({ id }) =>

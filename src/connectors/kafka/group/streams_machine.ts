@@ -339,6 +339,9 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     this.#nextAt = Math.min(this.#nextAt, now);
   }
 
+  /** The brokers do not accept it (`TaskOffsets`) before Kafka 4.4. */
+  caughtUp(): void {}
+
   get isReleasing(): boolean {
     return this.#phase === "in" && this.#releases > this.#heardReleases;
   }

@@ -5,27 +5,33 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Candidate } from "./assignor.ts";
 import type { TaskId, Tasks } from "../../../core/task_id.ts";
+import type { GroupMember } from "./shares.ts";
 import { fromWire, toWire } from "./tasks.ts";
 
 /** The version that we write. A member that meets another refuses it. */
 const VERSION = 1;
 
-/** What a member tells the leader. */
-export interface Claim extends Omit<Candidate, "id"> {
+/** What a member tells the leader. Members of before do not tell all of it. */
+export interface Claim extends Omit<GroupMember, "id"> {
   /** Differs if the member wants the group to rebalance: a broker ignores a claim like the last. */
   readonly round: number;
-  /** The id of its machine's state, for tools that show the group. */
-  readonly processId?: string;
+  /** How many standbys it wants each task to have; `null` if others are to say. */
+  readonly standbysWanted?: number | null;
   /** Whether all members of the group are to end. */
   readonly shutsDown?: boolean;
 }
 
-/** What the leader tells a member. */
+/** What the leader tells a member. A leader of before does not tell all of it. */
 export interface Grant {
   /** What it may own. */
   readonly tasks: Tasks;
+  /** What it is to own later. */
+  readonly awaits?: Tasks;
+  /** Of these: what it is to get ready for. */
+  readonly warmUps?: Tasks;
+  /** Of which tasks it is to keep copies. */
+  readonly standbys?: Tasks;
   /** Whether others wait for tasks of this member. */
   readonly owes: boolean;
   /** Whether this member is the leader. */
@@ -37,8 +43,15 @@ export interface Grant {
 }
 
 /** The user data of a subscription. */
-export function encodeClaim({ owned, onDisk, ...rest }: Claim): Uint8Array {
-  return encode({ owned: toWire(owned), onDisk: [...onDisk], ...rest });
+export function encodeClaim(
+  { owned, onDisk, awaits, ready, standbys, ...rest }: Claim,
+): Uint8Array {
+  return encode({
+    owned: toWire(owned),
+    onDisk: [...onDisk],
+    ...someToWire({ awaits, ready, standbys }),
+    ...rest,
+  });
 }
 
 /**
@@ -47,19 +60,23 @@ export function encodeClaim({ owned, onDisk, ...rest }: Claim): Uint8Array {
  * @throws {Error} If it is of another version, or of another program.
  */
 export function decodeClaim(bytes: Uint8Array): Claim {
-  const { owned, onDisk, round, processId, shutsDown } = decode(bytes);
+  const data = decode(bytes);
+  const { onDisk, round, processId, keepsCopies, standbysWanted, shutsDown } = data;
   return {
-    owned: fromWire(owned as ReturnType<typeof toWire>),
+    owned: fromWire(data.owned as Wire),
     onDisk: new Map(onDisk as [TaskId, number][]),
     round: round as number,
+    ...someFromWire(data, ["awaits", "ready", "standbys"]),
     ...typeof processId === "string" ? { processId } : {},
+    ...keepsCopies === true ? { keepsCopies } : {},
+    ...typeof standbysWanted === "number" ? { standbysWanted } : {},
     ...shutsDown === true ? { shutsDown } : {},
   };
 }
 
 /** The user data of an assignment. */
-export function encodeGrant({ tasks, ...rest }: Grant): Uint8Array {
-  return encode({ tasks: toWire(tasks), ...rest });
+export function encodeGrant({ tasks, awaits, warmUps, standbys, ...rest }: Grant): Uint8Array {
+  return encode({ tasks: toWire(tasks), ...someToWire({ awaits, warmUps, standbys }), ...rest });
 }
 
 /**
@@ -68,14 +85,34 @@ export function encodeGrant({ tasks, ...rest }: Grant): Uint8Array {
  * @throws {Error} If it is of another version, or of another program.
  */
 export function decodeGrant(bytes: Uint8Array): Grant {
-  const { tasks, owes, leads, status, isShutDown } = decode(bytes);
+  const data = decode(bytes);
+  const { owes, leads, status, isShutDown } = data;
   return {
-    tasks: fromWire(tasks as ReturnType<typeof toWire>),
+    tasks: fromWire(data.tasks as Wire),
+    ...someFromWire(data, ["awaits", "warmUps", "standbys"]),
     owes: owes === true,
     leads: leads === true,
     status: status as string | null,
     ...isShutDown === true ? { isShutDown } : {},
   };
+}
+
+type Wire = ReturnType<typeof toWire>;
+
+/** Lists of tasks, without those that are empty. */
+function someToWire(lists: Readonly<Record<string, Tasks | undefined>>): Record<string, Wire> {
+  const some = Object.entries(lists).filter(([, tasks]) => (tasks?.size ?? 0) > 0);
+  return Object.fromEntries(some.map(([name, tasks]) => [name, toWire(tasks!)]));
+}
+
+function someFromWire<N extends string>(
+  data: Record<string, unknown>,
+  names: readonly N[],
+): Partial<Record<N, Tasks>> {
+  const some = names.filter((name) => data[name] !== undefined);
+  return Object.fromEntries(some.map((name) => [name, fromWire(data[name] as Wire)])) as Partial<
+    Record<N, Tasks>
+  >;
 }
 
 function encode(data: object): Uint8Array {

@@ -11,6 +11,7 @@ import { type Clock, elapsedOf, wakeAfter } from "../../../core/clock.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { rangesOf, type TaskId, type Tasks } from "../../../core/task_id.ts";
+import { hasCaughtUp } from "../../../group/log.ts";
 import type { HandOverBoard, TakerNotice } from "../../../group/hand_over.ts";
 import type { StandbyStatus } from "../../group/runner_settings.ts";
 
@@ -28,9 +29,6 @@ export const FIRST_WORD_MS = 5_000;
 
 /** A notice of this age is of this move, if the machines' clocks agree; in milliseconds. */
 const FRESH_MS = 5_000;
-
-/** How many records a taker may have left to read: that takes some 30 ms. */
-const CLOSE_RECORDS = 10_000;
 
 /** What a worker hands tasks over with. */
 export interface HandOverSettings {
@@ -227,8 +225,7 @@ export class HandOver {
     const { canPrepare } = this.#settings;
     const copy = this.#copies.get(task);
     if (!canPrepare || copy?.hasFailed === true) return "ready";
-    const lag = copy?.lag ?? null;
-    return lag !== null && lag <= CLOSE_RECORDS ? "ready" : "preparing";
+    return copy !== undefined && hasCaughtUp(copy) ? "ready" : "preparing";
   }
 
   #post(): void {

@@ -40,7 +40,7 @@ import type { Memory } from "../run_monitor.ts";
  * Goes up with every change to the messages. It begins at 128, so that the coordinator of one
  * machine and a worker of a group never take one another's messages for their own.
  */
-export const GROUP_PROTOCOL_VERSION = 133;
+export const GROUP_PROTOCOL_VERSION = 134;
 
 /** How a worker process stands. */
 export interface TaskWorkerStatus {
@@ -48,6 +48,8 @@ export interface TaskWorkerStatus {
   readonly epoch: number;
   readonly tasks: readonly TaskStatus[];
   readonly standbys: readonly StandbyStatus[];
+  /** As `GroupLog.stored`. */
+  readonly stored: readonly (readonly [TaskId, number])[];
   readonly waitingFor: readonly string[];
   /** Items in and out of each step, of all tasks that it has run. */
   readonly steps: readonly StepCounts[];

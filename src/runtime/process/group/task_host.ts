@@ -27,6 +27,7 @@ export type HostedTasks = Pick<
   | "over"
   | "tasks"
   | "standbys"
+  | "stored"
   | "waitingFor"
   | "counts"
   | "readings"
@@ -153,6 +154,7 @@ export class TaskHost {
       epoch: this.#epoch,
       tasks: runs.tasks,
       standbys: runs.standbys,
+      stored: [...runs.stored],
       waitingFor: runs.waitingFor(),
       steps: runs.counts(),
       readings: mergeReadings([...runs.readings().values()]),

@@ -29,6 +29,7 @@ import {
   MembershipLostError,
 } from "../../../group/membership.ts";
 import { setExitCode } from "../exit_code.ts";
+import { hasCaughtUp } from "../../../group/log.ts";
 import type { FlowDescription } from "../../flow_description.ts";
 import type { StateAnswer, StateQuestion } from "../../../ops/state_question.ts";
 import { fromFailure } from "../failure.ts";
@@ -81,6 +82,11 @@ export interface SeatSettings {
   readonly leaves: boolean;
   /** Makes what hands the member's tasks over; `null` to give them up at once. */
   readonly handOver: ((memberId: string) => HandOver) | null;
+  /**
+   * The changelog offsets of tasks on the machine's disk, which its workers keep up to date; `null`
+   * if it keeps no states.
+   */
+  readonly onDisk: Map<TaskId, number> | null;
   /**
    * The node has to end with this error, and with `endsGroup` all machines of the group do. Called
    * once at most.
@@ -290,9 +296,10 @@ export class TaskSeat {
 
   #join(): void {
     const number = ++this.#joins;
-    const { membership, memberId: id } = this.#settings;
+    const { membership, memberId: id, onDisk } = this.#settings;
     this.#member = membership.join({
       id,
+      ...onDisk === null ? {} : { onDisk: () => onDisk },
       onEvent: (event) => {
         if (number === this.#joins) this.#onEvent(event); // one that has left has no say
       },
@@ -582,7 +589,9 @@ export class TaskSeat {
     life.statusAt = life.heardAt;
     this.#handOver?.copied(status.standbys);
     this.#settings.onStatus?.();
-    const { epoch, tasks, waitingFor, commit } = status;
+    const { epoch, tasks, standbys, stored, waitingFor, commit } = status;
+    for (const [task, offset] of stored) this.#settings.onDisk?.set(task, offset);
+    this.#member?.caughtUp(new Set(standbys.filter(hasCaughtUp).map(({ task }) => task)));
     if (life.phase !== "running" || life.end !== null) return;
     const restored = tasks.map(({ task, phase, restored }) => [task, phase, restored?.done]);
     const progress = JSON.stringify([epoch, restored]);
@@ -640,6 +649,7 @@ export class TaskSeat {
     this.#life = null;
     this.#last = life;
     this.#giveBack([...this.#revoked]); // no process runs them now
+    this.#member?.caughtUp(new Set()); // nobody keeps them up to date
     if (this.#isEnding) {
       // What it had not committed when it was fenced is done by the next owner of its tasks.
       const { end } = life;

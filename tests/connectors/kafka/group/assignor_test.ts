@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
-  allowedOf,
   type Candidate,
   type Target,
   targetOf,
 } from "../../../../src/connectors/kafka/group/assignor.ts";
+import { sharesOf } from "../../../../src/connectors/kafka/group/shares.ts";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { Random } from "../../../support/values/random.ts";
 
@@ -93,12 +93,16 @@ Deno.test("no more tasks of a sub-topology move than balance needs", () => {
 
 Deno.test("tasks never have two owners on the way to the target, and get there in two generations", () => {
   forCases(3, (_, { counts, members }) => {
+    const work = { counts, stateful: new Set<string>(), standbys: 0 };
     let now = members;
     for (let generation = 0; generation < 2; generation++) {
-      const allowed = allowedOf(now, targetOf(now, counts));
-      const running = now.flatMap(({ id, owned }) => [...owned.union(allowed.get(id)!)]);
+      const shares = sharesOf(now, work);
+      const running = now.flatMap(({ id, owned }) => [...owned.union(shares.get(id)!.tasks)]);
       assertEquals(running.length, new Set(running).size, "two owners");
-      now = now.map((each) => ({ ...each, owned: allowed.get(each.id)! }));
+      now = now.map((each) => {
+        const { tasks, awaits } = shares.get(each.id)!;
+        return { ...each, owned: tasks, awaits };
+      });
     }
     assertEquals(new Map(now.map(({ id, owned }) => [id, owned])), targetOf(now, counts));
     assertEquals(now.flatMap(({ owned }) => [...owned]).sort(), tasksOf(counts).sort());
@@ -130,8 +134,9 @@ Deno.test("a member gives up a task that another has on disk before one that nob
 Deno.test("a task that two members claim is given to neither, until one has given it up", () => {
   const task = taskId("keyed", 0);
   const claims = ["a", "b"].map((id) => ({ id, owned: new Set([task]), onDisk: new Map() }));
-  const allowed = allowedOf(claims, targetOf(claims, new Map([["keyed", 1]])));
-  assertEquals(allowed, new Map([["a", new Set()], ["b", new Set()]]));
+  const work = { counts: new Map([["keyed", 1]]), stateful: new Set<string>(), standbys: 0 };
+  const shares = [...sharesOf(claims, work).values()];
+  assertEquals(shares.map(({ tasks }) => tasks), [new Set(), new Set()]);
 });
 
 Deno.test("a group without members, and one without tasks, have empty targets", () => {

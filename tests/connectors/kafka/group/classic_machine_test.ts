@@ -3,8 +3,10 @@ import { Buffer } from "node:buffer";
 import {
   type ClassicAnswer,
   ClassicMachine,
+  type ClassicMemberOptions,
   type ClassicRequest,
   type SentGrant,
+  WARM_UP_MS,
 } from "../../../../src/connectors/kafka/group/classic_machine.ts";
 import { GroupShutdownError, type MembershipEvent } from "../../../../src/group/membership.ts";
 import { taskId } from "../../../../src/core/task_id.ts";
@@ -31,7 +33,7 @@ const TOPOLOGY = {
 
 const NO_CLAIM = { owned: new Set<never>(), onDisk: new Map(), round: 0 };
 
-function machine() {
+function machine(more: Partial<ClassicMemberOptions> = {}) {
   const it = new ClassicMachine({
     groupId: "app",
     instanceId: "i",
@@ -42,6 +44,9 @@ function machine() {
     requestTimeoutMs: 1_500,
     topicCheckMs: 1_000,
     onDisk: () => new Map(),
+    keepsCopies: false,
+    standbysWanted: null,
+    ...more,
   });
   const request = (now: number): ClassicRequest => {
     const step = it.decide(now);
@@ -76,7 +81,13 @@ function machine() {
     errorCode: 0,
     grant: encodeGrant({ tasks: new Set(), owes: false, leads: false, status: null, ...grant }),
   });
-  return { it, request, answer, done, joined, granted };
+  /** Sends the join that is due, and returns what it claims. */
+  const claim = (now: number) => {
+    const sent = request(now);
+    if (sent.kind !== "join") throw new Error(`it does not join, but: ${sent.kind}`);
+    return { claim: sent.claim, sent };
+  };
+  return { it, request, answer, done, joined, granted, claim };
 }
 
 /** The message of the event that a member is out for good. */
@@ -86,11 +97,15 @@ function messageOf(event: MembershipEvent): string {
 
 Deno.test("user data is read as it was written, and that of others is refused", () => {
   const claim = { owned: new Set([A, B]), onDisk: new Map([[B, 7]]), round: 2 };
-  for (const each of [claim, { ...claim, processId: "node" }]) {
+  const more = { awaits: new Set([A]), standbys: new Set([A, B]) };
+  const copies = { ready: new Set([B]), keepsCopies: true, standbysWanted: 0 };
+  for (const each of [claim, { ...claim, processId: "node" }, { ...claim, ...more, ...copies }]) {
     assertEquals(decodeClaim(encodeClaim(each)), each);
   }
   const grant = { tasks: new Set([B]), owes: true, leads: false, status: "waits" };
-  assertEquals(decodeGrant(encodeGrant(grant)), grant);
+  for (const each of [grant, { ...grant, ...more, warmUps: new Set([B]) }]) {
+    assertEquals(decodeGrant(encodeGrant(each)), each);
+  }
   for (const text of ['{"version":2}', "not JSON", "null", ""]) {
     assertThrows(() => decodeClaim(Buffer.from(text)), Error, "runs another version of Millrace");
   }
@@ -153,6 +168,87 @@ Deno.test("the leader joins again when a topic has grown, and grants the new tas
   answer(1_000, "join", joined(4, { leads: true }));
   const sync = request(1_000) as ClassicRequest & { grants: readonly SentGrant[] };
   assertEquals(sync.grants[0].assigned, [{ topic: "orders", partitions: [0, 1] }]);
+});
+
+Deno.test("the leader leaves a task with a state where it runs, until the next member is ready", () => {
+  const topology = {
+    ...TOPOLOGY,
+    subtopologies: [{
+      ...TOPOLOGY.subtopologies[0],
+      changelogTopics: [{ name: "s", partitions: 0, replicationFactor: 0, configs: [] }],
+    }],
+  };
+  const { request, answer, joined } = machine({ topology });
+  const members = [
+    { memberId: "m", instanceId: "i", claim: { ...NO_CLAIM, owned: new Set([A, B]) } },
+    { memberId: "n", instanceId: "j", claim: { ...NO_CLAIM, keepsCopies: true } },
+  ].map(({ claim, ...each }) => ({ ...each, metadata: Buffer.from(encodeClaim(claim)) }));
+  const given = joined(3, { leads: true });
+  answer(0, "join", { ...given, answer: { ...given.answer, members } });
+  answer(0, "partitions", { kind: "partitions", counts: new Map([["orders", 2]]) });
+  const sync = request(0) as ClassicRequest & { grants: readonly SentGrant[] };
+  const [runs, waits] = sync.grants.map(({ grant }) => decodeGrant(grant));
+  assertEquals([runs.tasks, runs.owes, waits.tasks.size], [new Set([A, B]), false, 0]);
+  assertEquals([waits.awaits, waits.warmUps, waits.standbys], Array(3).fill(new Set([B])));
+});
+
+Deno.test("a member asks for its tasks as soon as it is ready for all of them", () => {
+  const { it, answer, joined, granted, claim } = machine({ keepsCopies: true });
+  answer(0, "join", joined(3));
+  const warmUps = new Set([A, B]);
+  assertEquals(answer(0, "sync", granted({ awaits: warmUps, warmUps, standbys: warmUps })), [
+    { kind: "standbys", tasks: warmUps },
+  ]);
+  it.caughtUp(new Set([A]), 100);
+  assertEquals(it.decide(100), { kind: "wait", until: 250 });
+  it.caughtUp(new Set([A, B]), 200);
+  const { claim: its } = claim(200);
+  assertEquals([its.ready, its.awaits, its.standbys, its.round], [warmUps, warmUps, warmUps, 1]);
+});
+
+Deno.test("a member asks for tasks that it is ready for if others take long", () => {
+  const { it, answer, done, joined, granted, claim } = machine({ keepsCopies: true });
+  answer(0, "join", joined(3));
+  const warmUps = new Set([A, B]);
+  answer(0, "sync", granted({ awaits: warmUps, warmUps, standbys: warmUps }));
+  it.caughtUp(new Set([A]), 100);
+  for (let now = 250; now < 3_100; now += 250) answer(now, "heartbeat", done());
+  it.caughtUp(new Set([A]), 3_050); // as it has said
+  assertEquals(claim(3_100).claim.ready, new Set([A]));
+  // It asks once, even if others get nothing by it.
+  answer(3_100, "join", joined(4));
+  const rest = new Set([B]);
+  answer(3_100, "sync", granted({ tasks: new Set([A]), awaits: rest, warmUps: rest }));
+  for (let now = 3_350; now < 20_000; now += 250) answer(now, "heartbeat", done());
+});
+
+Deno.test("a member whose copies do not catch up asks for its tasks all the same", () => {
+  const { it, answer, done, joined, granted, claim } = machine({ keepsCopies: true });
+  answer(0, "join", joined(3));
+  const warmUps = new Set([A, B]);
+  answer(0, "sync", granted({ awaits: warmUps, warmUps, standbys: warmUps }));
+  for (let now = 250; now < WARM_UP_MS; now += 250) answer(now, "heartbeat", done());
+  assertEquals(it.holding.owned.size, 0);
+  assertEquals(claim(WARM_UP_MS).claim.ready, warmUps);
+});
+
+Deno.test("a claim that is repeated has what the disk had, so that the group knows it", () => {
+  let offset = 5;
+  const { it, joined, claim } = machine({ onDisk: () => new Map([[A, offset++]]) });
+  const first = claim(0);
+  it.unanswered(first.sent, null, 0);
+  const again = claim(500);
+  assertEquals(encodeClaim(again.claim), encodeClaim(first.claim));
+  it.answered(again.sent, joined(3, { errorCode: 22 }), 500, 500);
+  assertEquals(claim(500).claim.onDisk, new Map([[A, 6]]));
+});
+
+Deno.test("a member that was granted tasks by a leader of before waits for nothing", () => {
+  const { it, answer, done, joined, granted } = machine({ keepsCopies: true });
+  answer(0, "join", joined(3));
+  answer(0, "sync", granted({ tasks: new Set([A]) }));
+  it.caughtUp(new Set([B]), 0);
+  answer(250, "heartbeat", done());
 });
 
 Deno.test("a member holds new commits while it joins, and joins when those under way are done", () => {

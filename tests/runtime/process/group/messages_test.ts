@@ -67,6 +67,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
       lag: null,
       hasFailed: true,
     }],
+    stored: [[tasks[0], 9]],
     waitingFor: ["broker"],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,

@@ -32,6 +32,7 @@ function statusOf(more: Partial<TaskWorkerStatus> = {}): TaskWorkerStatus {
     epoch: 3,
     tasks: [running(A)],
     standbys: [],
+    stored: [],
     waitingFor: [],
     steps: [{ stepId: "in", kind: "input", in: 0, out: 7 }],
     readings: NO_READINGS,

@@ -36,6 +36,7 @@ class RealWorker {
           return {
             owned: this.#owned,
             acknowledge: (owned) => this.acknowledged.push([...owned]),
+            caughtUp: () => {},
             token: () =>
               Promise.resolve({
                 memberId: "m0",
@@ -77,6 +78,7 @@ class RealWorker {
       stopMs: 600_000,
       handOver: null,
       leaves: false,
+      onDisk: null,
       onShutDown: () => Promise.resolve(),
     });
     this.run = this.supervisor.run();

@@ -58,6 +58,7 @@ function hosted() {
     over: over.promise,
     tasks: [STATUS],
     standbys: [{ task: A, lag: 3, hasFailed: false }],
+    stored: new Map([[A, 8]]),
     waitingFor: () => ["broker"],
     counts: () => STEPS,
     readings: () => new Map([[A, NO_READINGS]]),

@@ -5,6 +5,7 @@ import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import {
   type CommitToken,
   GroupShutdownError,
+  type MemberOptions,
   type MembershipEvent,
   MembershipLostError,
 } from "../../../../src/group/membership.ts";
@@ -63,6 +64,8 @@ interface WorldOptions {
   readonly refusal?: Error | null;
   /** Where takers post; without one, tasks are given up at once. */
   readonly board?: MemoryBoard | null;
+  /** What the machine's disk has; without it, no states are kept. */
+  readonly disk?: Map<TaskId, number> | null;
 }
 
 /** A machine of a group, with one worker unless a test wants more, which does what a test says. */
@@ -70,12 +73,15 @@ class World {
   readonly clock = new TestClock();
   readonly children: FakeChild[] = [];
   readonly acknowledged: string[] = [];
+  readonly caughtUp: string[] = [];
   readonly tokens: PromiseWithResolvers<CommitToken>[] = [];
   readonly lines: string[] = [];
   readonly errors: unknown[] = [];
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
   disposed = 0;
+  /** What its members tell of its disk. */
+  onDisk: MemberOptions["onDisk"];
   /** Why no process can be started; `null` if it can. */
   refusal: Error | null = null;
   /** How each member has ended last. */
@@ -89,14 +95,15 @@ class World {
   readonly run: Promise<number>;
 
   constructor(
-    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null, board = null }:
+    { leaves = false, restarts = 2, memberIds = ["m0"], refusal = null, board = null, disk = null }:
       WorldOptions = {},
   ) {
     this.refusal = refusal;
     this.supervisor = new Supervisor({
       memberIds,
       membership: {
-        join: ({ id, onEvent }) => {
+        join: ({ id, onEvent, onDisk }) => {
+          this.onDisk = onDisk;
           const worker = memberIds.indexOf(id);
           this.#tells[worker] = onEvent;
           this.joins++;
@@ -112,6 +119,7 @@ class World {
               for (const task of this.owned) if (!kept.has(task)) this.owned.delete(task);
               this.acknowledged.push([...kept].join(" "));
             },
+            caughtUp: (tasks) => this.caughtUp.push([...tasks].join(" ")),
             token: () => {
               this.tokens.push(Promise.withResolvers());
               return this.tokens.at(-1)!.promise;
@@ -148,6 +156,7 @@ class World {
           log: silentLog,
         }),
       leaves,
+      onDisk: disk,
       onShutDown: (error) => {
         this.lines.push(`shut down: ${error.stepId}`);
         return Promise.resolve();
@@ -241,6 +250,7 @@ const status = (
   epoch,
   tasks: [],
   standbys: [],
+  stored: [],
   waitingFor,
   steps: [],
   readings: NO_READINGS,
@@ -359,6 +369,22 @@ Deno.test("a worker keeps the copies that its member is to keep, and so does the
   assertEquals(world.child.told(), ["standbys keyed_1"]);
   world.keeps();
   assertEquals(world.child.told(), ["standbys "]);
+});
+
+Deno.test("a member tells what the disk has, and which copies have caught up", () => {
+  const disk = new Map([[A, 4], [B, 5]]);
+  const world = new World({ disk });
+  assertEquals(world.onDisk?.(), new Map([[A, 4], [B, 5]]));
+  const said = status(1);
+  if (said.kind !== "status") throw new Error(said.kind);
+  const standbys = [[A, 10_000] as const, [B, 10_001] as const, [C, null] as const]
+    .map(([task, lag]) => ({ task, lag, hasFailed: false }));
+  world.child.say(LOADED, { ...said, stored: [[B, 8], [C, 9]], standbys });
+  assertEquals(world.onDisk?.(), new Map([[A, 4], [B, 8], [C, 9]]));
+  assertEquals(world.caughtUp, ["keyed_0"]);
+  world.child.exits();
+  assertEquals(world.caughtUp, ["keyed_0", ""], "nobody keeps it up to date");
+  assertEquals(new World().onDisk, undefined);
 });
 
 Deno.test("a task is revoked before the flow is loaded: given up at once, and never run", () => {

@@ -9,7 +9,7 @@ import {
   type StreamsRequest,
 } from "../../../../src/connectors/kafka/group/streams_machine.ts";
 import { wakeAfter } from "../../../../src/core/clock.ts";
-import { taskId } from "../../../../src/core/task_id.ts";
+import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { MemoryBoard } from "../../group/memory_board.ts";
 import type { MakeWorld } from "../../group/scene.ts";
 import { TestClock } from "../../clock/test_clock.ts";
@@ -80,8 +80,18 @@ export function streamsWorld(counts: TaskCounts, handOverMs = 0): MakeWorld {
   };
 }
 
+/** How a classic group is made. */
+export interface ClassicWorldOptions {
+  /** Whether its tasks have states, which machines keep on their disks. */
+  readonly keepsCopies?: boolean;
+  readonly standbys?: number;
+}
+
 /** A classic group with these tasks. */
-export function classicWorld(counts: TaskCounts): MakeWorld {
+export function classicWorld(
+  counts: TaskCounts,
+  { keepsCopies = false, standbys = 0 }: ClassicWorldOptions = {},
+): MakeWorld {
   return (random) => {
     const clock = new TestClock();
     const network = new FakeNetwork(clock, random);
@@ -98,18 +108,27 @@ export function classicWorld(counts: TaskCounts): MakeWorld {
       subtopologies: Object.keys(counts).map((name) => ({
         subtopologyId: name,
         sourceTopics: [topicOf(name)],
-        changelogTopics: [],
+        changelogTopics: keepsCopies
+          ? [{ name: `${name}-state`, partitions: 0, replicationFactor: 0, configs: [] }]
+          : [],
         repartitionSinkTopics: [],
         repartitionSourceTopics: [],
       })),
     };
+    const disks = new Map<string, Map<TaskId, number>>();
+    const disk = (machine: string) => {
+      if (!disks.has(machine)) disks.set(machine, new Map());
+      return disks.get(machine)!;
+    };
     return {
       network,
       tasks: tasksOf(counts),
+      ...keepsCopies ? { disk } : {},
+      generation: () => group.generation,
       settlesMs: 4 * CLASSIC.sessionTimeoutMs,
-      machine: (_, isCut) =>
+      machine: (machine, isCut) =>
         new Members({
-          machineFor: ({ id, onDisk = () => new Map() }) =>
+          machineFor: ({ id, onDisk }) =>
             new ClassicMachine({
               ...CLASSIC,
               groupId: "group",
@@ -117,10 +136,21 @@ export function classicWorld(counts: TaskCounts): MakeWorld {
               topology,
               requestTimeoutMs: 1_500,
               topicCheckMs: 1_000,
-              onDisk,
+              onDisk: onDisk ?? (() => new Map()),
+              keepsCopies: onDisk !== undefined,
+              standbysWanted: standbys,
             }),
           linkFor: ({ id }) =>
-            network.link((request: ClassicRequest) => group.answer(id, request), isCut),
+            network.link(
+              (request: ClassicRequest) =>
+                group.answer(
+                  id,
+                  request.kind !== "join"
+                    ? request
+                    : { ...request, claim: { ...request.claim, processId: machine } },
+                ),
+              isCut,
+            ),
           clock,
         }),
       commit: ({ memberId, epoch }) => group.commit(memberId, epoch),
