@@ -5,7 +5,9 @@ import {
   killNodeWithCopies,
   killWorkers,
   restartInTurn,
+  restartSwapped,
 } from "../faults/group_kills.ts";
+import { PROTOCOLS } from "../support/group_nodes/scene.ts";
 import { groupKafka } from "../support/kafka/group_kafka.ts";
 import { testInTurn } from "../support/group_nodes/test_protocols.ts";
 
@@ -26,9 +28,15 @@ testInTurn(
   (options, random) => killNode(options, random, { returns: true }),
 );
 
-Deno.test("streams group: a node is killed, and another one has copies of its states", async () => {
-  // Only these groups have copies.
-  await killNodeWithCopies({ brokers: await groupKafka(), protocol: "streams" });
+for (const protocol of PROTOCOLS) {
+  Deno.test(`${protocol} group: a node is killed, and another one has copies of its states`, async () => {
+    await killNodeWithCopies({ brokers: await groupKafka(), protocol });
+  });
+}
+
+Deno.test("classic group: nodes that start in another order get their tasks back", async () => {
+  // A streams group does not know what is on disks.
+  await restartSwapped({ brokers: await groupKafka(), protocol: "classic" });
 });
 
 testInTurn("a rolling restart moves nothing", restartInTurn);

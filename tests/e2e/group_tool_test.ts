@@ -81,7 +81,10 @@ class App implements AsyncDisposable {
       ...this.#at,
       groupId: this.groupId,
       processId,
-      topology: memberTopology(this.name, this.topology, { tellsChangelogs: true }),
+      topology: memberTopology(this.name, this.topology, {
+        protocol: "streams",
+        tellsChangelogs: true,
+      }),
       ...protocol === "streams"
         ? { groupConfigs: { "streams.initial.rebalance.delay.ms": "0" } }
         : {},

@@ -1,6 +1,10 @@
 /** Workers and nodes of a group are killed, and started again. */
 import { assert, assertEquals } from "@std/assert";
 import { kill } from "../support/cli.ts";
+import { silentLog } from "../../src/core/log.ts";
+import type { TaskId } from "../../src/core/task_id.ts";
+import { storedOffsets } from "../../src/recovery/task_cache/stored_offsets.ts";
+import type { DescribedGroup } from "../support/group_nodes/described_group.ts";
 import { GroupScene, moved, type SceneOptions } from "../support/group_nodes/scene.ts";
 import type { Random } from "../support/values/random.ts";
 import { pass } from "../support/eventually.ts";
@@ -133,9 +137,7 @@ export async function killNodeWithCopies(options: SceneOptions): Promise<void> {
   for (const node of nodes) node.start(["--standbys=1"]);
   const { tasks } = await scene.settled();
   const [a, b] = nodes;
-  const node = Deno.readTextFileSync(`${scene.folder}/a/${scene.app}/node.json`);
-  const [id] = JSON.parse(node).memberIds as string[];
-  const owned = tasks.get(id)!.filter((task) => !task.startsWith("in_"));
+  const owned = statefulOf(tasks, memberOf(scene, "a"));
   scene.feed.start();
   const isCurrent = (task: string) =>
     b.log.split("\n").some((line) => line.includes("state is current") && hasTask(line, task));
@@ -165,6 +167,51 @@ export async function killNodeWithCopies(options: SceneOptions): Promise<void> {
     assert(Number(records) * 2 < Number(end), told);
   }
   assert(restored > 0, `${owned.join()}, ${scene.told}`);
+  await scene.finish();
+}
+
+/** The id of the member of a node with one worker. */
+function memberOf(scene: GroupScene, node: string): string {
+  const text = Deno.readTextFileSync(`${scene.folder}/${node}/${scene.app}/node.json`);
+  const [id] = JSON.parse(text).memberIds as string[];
+  return id;
+}
+
+/** The tasks of a member that have a state. */
+function statefulOf(tasks: DescribedGroup["tasks"], member: string): TaskId[] {
+  return tasks.get(member)!.filter((task) => !task.startsWith("in_"));
+}
+
+/**
+ * All nodes are stopped until the group has forgotten them, and start in another order. The first
+ * one gets all tasks. The other one gets those back of whose states its disk has most.
+ */
+export async function restartSwapped(options: SceneOptions): Promise<void> {
+  await using scene = await GroupScene.create(options);
+  const [a, b] = [scene.node("a"), scene.node("b")];
+  await scene.start(a); // so it has something of all tasks on its disk
+  scene.feed.start();
+  await scene.readOn();
+  await scene.start(b);
+  await scene.readOn(20);
+  const before = await scene.settled();
+  await scene.stop();
+  await scene.until(
+    async () => (await scene.described())?.tasks.size === 0,
+    "the group has forgotten its members",
+  );
+  await scene.start(b);
+  await scene.readOn();
+  await scene.start(a);
+  await scene.readOn();
+  const after = await scene.settled();
+  const member = memberOf(scene, "a");
+  const stored = storedOffsets(`${scene.folder}/a/${scene.app}`, scene.app, silentLog);
+  // Those to whose shards no key has come are on no disk.
+  const had = statefulOf(before.tasks, member).filter((task) => stored.has(task));
+  assert(had.length > 0, scene.told);
+  const missing = had.filter((task) => !after.tasks.get(member)!.includes(task));
+  assertEquals(missing, [], `of ${had}, ${scene.told}\n${scene.logs}`);
   await scene.finish();
 }
 
