@@ -31,6 +31,8 @@ export interface GroupCommand {
   readonly standbys: number | null;
   /** A worker that gets no further for this long is killed; in milliseconds. */
   readonly stallMs: number;
+  /** After this time without a word, a classic group gives tasks away; `null` for the default. */
+  readonly sessionMs: number | null;
 }
 
 /** A switch, and where it was set. */
@@ -59,6 +61,11 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
   { name: "wait", value: null, about: "wait until no machine runs another layout of the flow" },
   { name: "state-dir", value: "DIR", about: "where the machine keeps who it is, for restarts" },
+  {
+    name: "session-timeout",
+    value: "TIME",
+    about: "how long a classic group waits for a silent machine (default 6s)",
+  },
   {
     name: "stall-timeout",
     value: "TIME",
@@ -119,7 +126,29 @@ export function parseGroup(given: GivenOptions): GroupCommand | null {
     stateDir: stateDir?.value ?? null,
     standbys: parseStandbys(valueOf("standbys"), stateDir?.value ?? null),
     stallMs: parseStall(valueOf("stall-timeout"), commitIntervalMs),
+    sessionMs: parseSession(valueOf("session-timeout"), protocol),
   };
+}
+
+/** The brokers know the session of a streams group. They may refuse that of a classic one. */
+function parseSession(given: Given | undefined, protocol: string): number | null {
+  const ms = parseTime(given, requireSessionTime);
+  if (ms === undefined) return null;
+  if (protocol !== "streams") return ms;
+  throw new UsageError(
+    `${given!.from} is an option of classic groups, and the brokers decide for others ` +
+      "(group.streams.session.timeout.ms): leave it out",
+  );
+}
+
+/** The least session, in milliseconds: a broker that is busy answers late. */
+const LEAST_SESSION_MS = 1_000;
+
+function requireSessionTime(ms: number, what: string): number {
+  if (ms >= LEAST_SESSION_MS) return ms;
+  throw new RangeError(
+    `${what} must be 1 s or more, as a busy broker may be silent for as long; got ${ms} ms`,
+  );
 }
 
 /** Copies are kept in the state folder. */

@@ -9,7 +9,11 @@
  *
  * @module
  */
-import { type GroupPlace, joinGroup } from "../connectors/kafka_tasks/join_group.ts";
+import {
+  DEFAULT_SESSION_MS,
+  type GroupPlace,
+  joinGroup,
+} from "../connectors/kafka_tasks/join_group.ts";
 import {
   lastFailure,
   type ShutdownOptions,
@@ -92,7 +96,8 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
     monitor.ends();
     const { tasks, protocol } = monitor.view().group!;
     const leaves = group.leaves || group.stateDir === null;
-    log.info(stoppedText({ tasks: tasks.length, protocol, leaves }));
+    const sessionMs = group.sessionMs ?? DEFAULT_SESSION_MS;
+    log.info(stoppedText({ tasks: tasks.length, protocol, leaves, sessionMs }));
     return exitCode;
   } catch (error) {
     monitor.fails(error);
@@ -209,6 +214,7 @@ async function runNode(
         protocol,
         standbys: group.standbys,
         handOverMs: 0,
+        sessionMs: group.sessionMs,
         processId: folder.processId,
       }),
       () => ended.abort(),

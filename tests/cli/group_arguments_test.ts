@@ -20,6 +20,7 @@ const PLAIN = {
   stateDir: null,
   standbys: null,
   stallMs: 300_000,
+  sessionMs: null,
 } as const;
 
 Deno.test("a group needs its name only", () => {
@@ -39,6 +40,7 @@ Deno.test("every option of a group works as an environment variable too", () => 
     "leave": ["true", { leaves: true }],
     "wait": ["true", { waits: true }],
     "state-dir": ["/tmp/s", { stateDir: "/tmp/s" }],
+    "session-timeout": ["45s", { sessionMs: 45_000 }],
     "stall-timeout": ["30s", { stallMs: 30_000 }],
   };
   assertEquals(GROUP_OPTIONS.map(({ name }) => name), Object.keys(values));
@@ -55,6 +57,16 @@ Deno.test("the help names the options without a variable", () => {
   const help = helpText();
   assertStringIncludes(help, "copies of states elsewhere, 0 to 2");
   assertStringIncludes(help, "Each option but --help and --version can be given as an environment");
+});
+
+Deno.test("a session is that of a classic group, or of one that is not known yet", () => {
+  const args = ["--group=orders", "--session-timeout=1m"];
+  assertEquals(groupOf([...args, "--protocol=classic"])?.sessionMs, 60_000);
+  assertThrows(
+    () => groupOf([...args, "--protocol=streams"]),
+    UsageError,
+    "--session-timeout is an option of classic groups",
+  );
 });
 
 Deno.test("a worker is given two commit intervals at the least to get further", () => {
@@ -101,6 +113,7 @@ Deno.test("what does not go with a group is refused, with what to do instead", (
     "--watch": "--watch does not go with --group: develop the flow on one machine",
     "--standbys=1": "--standbys needs --state-dir DIR",
     "--standbys=x": '--standbys must be a whole number from 0 to 2; got "x"',
+    "--session-timeout=10ms": "--session-timeout must be 1 s or more",
     "--shards=0": "--shards must be a whole number from 1 to 1024",
     "--guarantee=once": "--guarantee must be exactly-once or at-least-once",
     "--protocol=kafka": "--protocol must be auto or streams or classic",

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { stoppedText } from "../../src/cli/group_stop.ts";
 
 Deno.test("a machine that stops says who gets its tasks, and when", () => {
-  const stopped = { tasks: 3, protocol: "streams", leaves: false };
+  const stopped = { tasks: 3, protocol: "streams", leaves: false, sessionMs: 6_000 };
   assertEquals(
     stoppedText(stopped),
     "stopped: it keeps its 3 tasks until its session ends (45 s in a streams group, unless the " +
@@ -10,8 +10,7 @@ Deno.test("a machine that stops says who gets its tasks, and when", () => {
   );
   assertEquals(
     stoppedText({ ...stopped, tasks: 1, protocol: "classic" }),
-    "stopped: it keeps its 1 task until its session ends (6 s in a classic group, unless the " +
-      "brokers have another time), and then others get them",
+    "stopped: it keeps its 1 task until its session ends (6 s), and then others get them",
   );
   assertEquals(
     stoppedText({ ...stopped, leaves: true }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { UsageError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Membership, Topology } from "../../group/membership.ts";
 import {
@@ -11,7 +12,11 @@ import {
   shuffleTopic,
   type SubTopology,
 } from "../../group/topology.ts";
-import { type GroupProtocol, openMembership } from "../kafka/group/open_membership.ts";
+import {
+  CLASSIC_SESSION_MS,
+  type GroupProtocol,
+  openMembership,
+} from "../kafka/group/open_membership.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 
@@ -24,6 +29,9 @@ export interface GroupPlace {
 
 /** The setting of a streams group that says how many copies of a task's state it has. */
 const STANDBYS = "streams.num.standby.replicas";
+
+/** How long a classic group waits for a silent machine, in milliseconds, unless it says so. */
+export const DEFAULT_SESSION_MS = CLASSIC_SESSION_MS;
 
 /** What a machine joins with. */
 export interface JoinGroupOptions {
@@ -40,6 +48,8 @@ export interface JoinGroupOptions {
   readonly standbys: number | null;
   /** As `OpenMembershipOptions.handOverMs`. */
   readonly handOverMs: number;
+  /** How long a classic group waits for a silent member, in milliseconds; `null`: the default. */
+  readonly sessionMs: number | null;
   /** The id of the machine's state. */
   readonly processId: string;
   readonly log: Log;
@@ -50,11 +60,18 @@ export interface JoinGroupOptions {
 /**
  * Opens the membership of a machine.
  *
+ * @throws {UsageError} If it is to have another session than the brokers give a streams group.
  * @throws {Error} If no broker is in reach, or it refuses us.
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
-  const { standbys, tellsChangelogs } = options;
+  const { standbys, sessionMs, tellsChangelogs } = options;
+  if (protocol === "streams" && sessionMs !== null) {
+    throw new UsageError(
+      `--session-timeout is an option of classic groups, and "${app}" has a streams group, for ` +
+        "which the brokers decide (group.streams.session.timeout.ms): leave it out",
+    );
+  }
   return await openMembership({
     brokers: place.brokers,
     settings: settingsOf(place, token),
@@ -65,6 +82,7 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     handOverMs: options.handOverMs,
     topology: memberTopology(app, topology, { protocol, tellsChangelogs }),
     standbys,
+    ...sessionMs === null ? {} : { sessionTimeoutMs: sessionMs },
     ...standbys === null ? {} : { groupConfigs: { [STANDBYS]: String(standbys) } },
   }, protocol as GroupProtocol);
 }

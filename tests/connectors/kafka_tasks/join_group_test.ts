@@ -1,5 +1,9 @@
-import { assertEquals } from "@std/assert";
-import { memberTopology } from "../../../src/connectors/kafka_tasks/join_group.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { givenToRecovery } from "../../../src/connectors/kafka/properties/given_properties.ts";
+import { connectionSettings } from "../../../src/connectors/kafka/properties/connection_settings.ts";
+import { joinGroup, memberTopology } from "../../../src/connectors/kafka_tasks/join_group.ts";
+import { UsageError } from "../../../src/core/errors.ts";
+import { silentLog } from "../../../src/core/log.ts";
 
 const part = (name: string, sourceTopics: string[], hasShuffle: boolean, hasState: boolean) => ({
   name,
@@ -55,4 +59,24 @@ Deno.test("members of a classic group tell one another which tasks have a state,
     subtopologies.flatMap(({ changelogTopics }) => changelogTopics.map(({ name }) => name)),
     ["app.count.state", "app.both.state"],
   );
+});
+
+Deno.test("a machine does not choose the session of a streams group", async () => {
+  const settings = connectionSettings(givenToRecovery({}));
+  const joining = joinGroup({
+    place: { brokers: ["127.0.0.1:1"], settings },
+    token: null,
+    app: "orders",
+    groupId: "orders.1",
+    topology: TOPOLOGY,
+    tellsChangelogs: true,
+    protocol: "streams",
+    standbys: null,
+    sessionMs: 9_000,
+    handOverMs: 0,
+    processId: "p",
+    log: silentLog,
+    signal: AbortSignal.abort(),
+  });
+  await assertRejects(() => joining, UsageError, '"orders" has a streams group, for which the');
 });

@@ -36,7 +36,8 @@ const VERDICTS: Readonly<Record<number, Verdict>> = {
 const CURES: Readonly<Record<number, string>> = {
   23: "its members speak another protocol: choose another group, or the same protocol for all",
   24: "choose another name for the group",
-  26: "choose a session timeout between the broker's group.min.session.timeout.ms and " +
+  26:
+    "choose a session (--session-timeout) between the broker's group.min.session.timeout.ms and " +
     "group.max.session.timeout.ms",
   29: "allow DESCRIBE on all topics of the flow",
   30: "allow READ on the group",

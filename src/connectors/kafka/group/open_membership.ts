@@ -59,6 +59,9 @@ export interface OpenMembershipOptions {
 
 const STREAMS_HEARTBEAT = 88;
 
+/** How long a classic group waits for a silent member by default, in milliseconds. */
+export const CLASSIC_SESSION_MS = 6_000;
+
 /** How long a streams group waits for a member where nobody has changed it, in milliseconds. */
 const DEFAULT_SESSION_MS = 45_000;
 
@@ -185,7 +188,8 @@ function streamsMembers(
 }
 
 function classicMembers(options: OpenMembershipOptions): Membership {
-  const { groupId, processId, topology, sessionTimeoutMs = 6_000, standbys = null } = options;
+  const { groupId, processId, topology, sessionTimeoutMs = CLASSIC_SESSION_MS, standbys = null } =
+    options;
   return new Members({
     machineFor: ({ id, onDisk }) =>
       new ClassicMachine({
