@@ -195,15 +195,19 @@ export async function restartSwapped(options: SceneOptions): Promise<void> {
   await scene.start(b);
   await scene.readOn(20);
   const before = await scene.settled();
+  // Its own tasks are to be newer on its disk than those that moved, by all the records since.
+  await scene.feed.rest();
+  await scene.until(
+    () => scene.watched.count(scene.to.totals) >= scene.feed.written,
+    "all has been worked off",
+  );
   await scene.stop();
   await scene.until(
     async () => (await scene.described())?.tasks.size === 0,
     "the group has forgotten its members",
   );
   await scene.start(b);
-  await scene.readOn();
   await scene.start(a);
-  await scene.readOn();
   const after = await scene.settled();
   const member = memberOf(scene, "a");
   const stored = storedOffsets(`${scene.folder}/a/${scene.app}`, scene.app, silentLog);
@@ -212,6 +216,8 @@ export async function restartSwapped(options: SceneOptions): Promise<void> {
   assert(had.length > 0, scene.told);
   const missing = had.filter((task) => !after.tasks.get(member)!.includes(task));
   assertEquals(missing, [], `of ${had}, ${scene.told}\n${scene.logs}`);
+  scene.feed.start();
+  await scene.readOn();
   await scene.finish();
 }
 

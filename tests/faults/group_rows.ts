@@ -11,6 +11,7 @@ import {
   killNodeWithCopies,
   killWorkers,
   restartInTurn,
+  restartSwapped,
 } from "./group_kills.ts";
 import { LOSSES, startAfter } from "./group_losses.ts";
 import {
@@ -90,7 +91,12 @@ export function rowsOf({ awayMs, standstills, blocksMs, churnMs }: Lengths): Row
       id: "T2c",
       what: "a node is killed whose states have copies",
       play: killNodeWithCopies,
-      protocol: "streams",
+    },
+    {
+      id: "T2d",
+      what: "nodes start in another order",
+      play: restartSwapped,
+      protocol: "classic", // a streams group does not know what is on disks
     },
     {
       id: "T3",
