@@ -9,7 +9,7 @@ export interface Order {
 }
 
 /** A line is printed each time that a process has counted this many orders, with the time. */
-const PRINT_EVERY = 10_000;
+const PRINT_EVERY = 1_000;
 
 /**
  * - `pass` writes records as they are, after an exchange.
