@@ -55,21 +55,36 @@ export async function measureWordcount(topics: Topics): Promise<void> {
     const work = { from, to, count: LINES, record: line, results: WORDS, items: WORDS };
     return await timed(topics, machine, work);
   };
-  const one = await timeOf(async (flowArgs) => {
-    const machine = new Machine([WORDCOUNT, "-w1", "--log-level=info", "--", ...flowArgs]);
-    await machine.logs(/flow running/);
-    return machine;
-  });
   await using folder = await folderOf({});
+  const alone = (options: readonly string[]) =>
+    timeOf(async (flowArgs) => {
+      const machine = new Machine([
+        WORDCOUNT,
+        ...["-w1", "--log-level=info", ...options],
+        ...["--", ...flowArgs],
+      ]);
+      await machine.logs(/flow running/);
+      return machine;
+    });
+  const one = await alone([]);
+  const kept = await alone([`--recovery=${folder.path}/state.db`, "--epoch-interval=1s"]);
   const grouped = await timeOf(async (flowArgs) => {
     const app = `app-${crypto.randomUUID()}`;
-    const machine = new Machine([WORDCOUNT, ...inGroup(app, folder.path, []), "--", ...flowArgs]);
+    const machine = new Machine([
+      WORDCOUNT,
+      ...inGroup(app, `${folder.path}/group`, []),
+      "--",
+      ...flowArgs,
+    ]);
     await settled(app, topics, { members: 1, tasks: PARTITIONS + SHARDS });
     return machine;
   });
   console.log(`\n${WORDCOUNT}, one worker, ${LINES * WORDS} words, processor time of each`);
-  console.log(`  one machine ${one.toFixed(2)} µs, in a group ${grouped.toFixed(2)} µs`);
-  console.log(`  ratio ${(grouped / one).toFixed(2)}`);
+  console.log(`  one machine                  ${one.toFixed(2)} µs`);
+  console.log(`  one machine with --recovery  ${kept.toFixed(2)} µs`);
+  console.log(`  a group of one               ${grouped.toFixed(2)} µs`);
+  const ratios = [one, kept].map((base) => (grouped / base).toFixed(2));
+  console.log(`  ratios of the group          ${ratios.join(" and ")}`);
 }
 
 /** Returns the processor time of an item, in microseconds. */
