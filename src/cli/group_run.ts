@@ -220,6 +220,8 @@ async function runNode(
       () => ended.abort(),
     );
     if (membership === null) return 0;
+    // Their tasks would stand still until their sessions end.
+    const dismissed = membership.dismiss(folder.formerIds);
     const supervisor = superviseWith(membership);
     const stopNode = () => {
       monitor.stops();
@@ -239,6 +241,7 @@ async function runNode(
       return error;
     } finally {
       await membership.close();
+      await dismissed;
     }
   };
   try {

@@ -175,6 +175,14 @@ export interface Membership {
   /** Joins the group with one more member. It tries until it is in, leaves, or fails. */
   join(options: MemberOptions): Member;
 
+  /**
+   * Leaves for members of earlier processes, which have gone without leaving. Others get their
+   * tasks at once, and not when their sessions end. No process may run with these ids.
+   *
+   * @returns Resolves when the group knows, or cannot be reached.
+   */
+  dismiss(ids: Iterable<string>): Promise<void>;
+
   /** Ends all members without leaving, and closes the connections. */
   close(): Promise<void>;
 }

@@ -125,6 +125,25 @@ export function testMembership(name: string, make: MakeWorld, seeds: number): vo
     }
   });
 
+  Deno.test(`${name}: a machine leaves for members of its processes before`, async () => {
+    await using scene = new Scene(make, 9);
+    scene.start("a");
+    const gone = scene.startMachine("b", 2);
+    await scene.pass(scene.world.settlesMs);
+    for (const worker of gone) {
+      assert(worker.member.owned.size > 0);
+      scene.workers.delete(worker);
+      await worker.die();
+    }
+    const membership = scene.machine("b");
+    let isOver = false;
+    void membership.dismiss(["b-0", "b-1", "b-9"]).then(() => isOver = true); // one was never there
+    await scene.pass(2_500); // its session is longer
+    assert(isOver);
+    scene.check("others run what it had");
+    await membership.close();
+  });
+
   Deno.test(`${name}: a member that is cut off drops its tasks before others get them`, async () => {
     await using scene = new Scene(make, 4);
     scene.start("a");

@@ -181,6 +181,11 @@ for (const protocol of ["streams", "classic"]) {
     await app.append(300);
     await app.complete(again);
     await stop(again);
+    await using fewer = app.start("a", 1);
+    await untilAllRun(fewer); // within less than the session of those that do not come back
+    await app.append(300);
+    await app.complete(fewer);
+    await stop(fewer);
     await app.sameAsOnOneMachine();
   });
 

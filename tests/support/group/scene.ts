@@ -234,7 +234,7 @@ export class Scene {
 
   /** A machine with workers: members of one process. */
   startMachine(machine: string, workers: number): FakeWorker[] {
-    const membership = this.world.machine(machine, () => this.#cut.has(machine));
+    const membership = this.machine(machine);
     return Array.from({ length: workers }, (_, worker) => {
       const id = `${machine}-${worker}`;
       const disk = this.world.disk?.(machine);
@@ -243,6 +243,11 @@ export class Scene {
       this.#all.push(started);
       return started;
     });
+  }
+
+  /** A machine that has no worker yet, and comes back with the ids that it had. */
+  machine(name: string): Membership {
+    return this.world.machine(name, () => this.#cut.has(name));
   }
 
   /** How many tasks members were given in all. */

@@ -106,6 +106,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   #heard = -1; // the newest generation, also one that is yet to begin
   #round = 0; // of its claims
   #shutsDown = false;
+  #dismisses = false;
   #hasBeenIn = false;
   #leavesAt = -Infinity;
   #releases = 0; // how often it has given up tasks
@@ -138,7 +139,8 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
     if (this.#phase === "over") return { kind: "over" };
     const identity = { memberId: this.#memberId, generation: this.#generation };
     if (this.#phase === "leaving") {
-      if (this.#memberId === "") return { kind: "over" };
+      // Without a member's id, the group removes any member of this instance.
+      if (this.#memberId === "" && !this.#dismisses) return { kind: "over" };
       if (now < this.#leavesAt) return { kind: "wait", until: this.#leavesAt };
       return {
         kind: "send",
@@ -241,7 +243,8 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
       if (given.kind === "join" && given.answer.memberId !== "") {
         this.#memberId = given.answer.memberId;
       }
-      if (request.kind === "leave") this.#phase = "over";
+      const isMoved = given.kind === "done" && verdictOf(given.errorCode) === "moved";
+      if (request.kind === "leave") this.#afterLeave(isMoved, now);
       return;
     }
     if (given.kind === "partitions") return this.#counted(given.counts);
@@ -429,7 +432,7 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   unanswered(request: ClassicRequest, fatal: Error | null, now: number): void {
     if (request.kind === "join") this.#isJoining = false;
     if (this.#phase === "leaving") {
-      if (request.kind === "leave") this.#phase = "over"; // the session ends by itself
+      if (request.kind === "leave") this.#afterLeave(fatal === null && this.#dismisses, now);
     } else if (fatal !== null) {
       this.#phase = "over";
       this.holding.fail(fatal);
@@ -476,6 +479,17 @@ export class ClassicMachine implements Machine<ClassicRequest, ClassicAnswer> {
   leave(): void {
     this.holding.drop();
     if (this.#phase !== "over") this.#phase = "leaving";
+  }
+
+  dismiss(): void {
+    this.#dismisses = true;
+    this.leave();
+  }
+
+  /** Without another attempt, the session ends by itself. */
+  #afterLeave(again: boolean, now: number): void {
+    if (again) this.#leavesAt = now + RETRY_MS;
+    else this.#phase = "over";
   }
 
   /**

@@ -16,6 +16,9 @@ import type { TaskId, Tasks } from "../../../core/task_id.ts";
 /** How long leaving may take, and telling the last that was given up, in milliseconds. */
 const LEAVE_MS = 2_000;
 
+/** How long leaving for another process may take, in milliseconds: nobody waits for it. */
+const DISMISS_MS = 10_000;
+
 /** How long ending the group may take, in milliseconds: all members of a classic one join first. */
 const SHUTDOWN_MS = 10_000;
 
@@ -86,6 +89,12 @@ export class MemberDriver<Q, A> implements Member {
   async leave(): Promise<void> {
     this.#machine.leave();
     await this.#ends(LEAVE_MS);
+  }
+
+  /** Leaves for another process with this id, which has gone without leaving. */
+  async dismiss(): Promise<void> {
+    this.#machine.dismiss();
+    await this.#ends(DISMISS_MS);
   }
 
   async shutDown(): Promise<void> {

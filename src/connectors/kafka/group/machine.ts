@@ -52,6 +52,9 @@ export interface Machine<Q, A> {
   /** The member wants to leave. */
   leave(): void;
 
+  /** Another process with its id has gone without leaving, and this one leaves for it. */
+  dismiss(): void;
+
   /** The member wants to end the group, and leaves then. */
   shutDown(now: number): void;
 

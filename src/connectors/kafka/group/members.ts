@@ -45,6 +45,15 @@ export class Members<Q, A> implements Membership {
   }
 
   join(options: MemberOptions): Member {
+    return this.#drive(options);
+  }
+
+  async dismiss(ids: Iterable<string>): Promise<void> {
+    const drivers = Array.from(ids, (id) => this.#drive({ id, onEvent: () => {} }));
+    await Promise.all(drivers.map((driver) => driver.dismiss()));
+  }
+
+  #drive(options: MemberOptions): MemberDriver<Q, A> {
     const { machineFor, linkFor, ownLinks = false, clock = systemClock } = this.#options;
     const link = linkFor(options);
     this.#links.add(link);

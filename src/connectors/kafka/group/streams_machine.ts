@@ -114,6 +114,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   #answeredAt = -Infinity; // the same, of those after which the member knew what it may own
   #releasesUntil = Infinity; // the time to give tasks up ends then, at the earliest
   #shutsDown = false;
+  #dismisses = false;
+  #leavesAt = -Infinity;
   #hasBeenIn = false;
   #releases = 0; // how often it has given up tasks
   #saidReleases = 0; // of these, how many the last heartbeat has told
@@ -137,8 +139,10 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
     if (this.#phase === "in" && now >= end) {
       this.#expelled(now >= this.#releasesUntil ? TOO_SLOW : silentFor(sessionTimeoutMs));
     }
-    const nextAt = Math.max(Math.min(this.#nextAt, this.#seesTargetAt), this.#quietUntil);
-    if (now < nextAt && this.#phase !== "leaving") {
+    const nextAt = this.#phase === "leaving"
+      ? this.#leavesAt
+      : Math.max(Math.min(this.#nextAt, this.#seesTargetAt), this.#quietUntil);
+    if (now < nextAt) {
       return { kind: "wait", until: this.#phase === "in" ? Math.min(nextAt, end) : nextAt };
     }
     const until = this.#phase === "in"
@@ -186,7 +190,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   answered(request: StreamsRequest, given: StreamsAnswer, sentAt: number, now: number): void {
     if (this.#phase === "leaving") {
-      if (isLeave(request)) this.#phase = "over";
+      const isMoved = given.kind === "heartbeat" && verdictOf(given.answer.errorCode) === "moved";
+      if (isLeave(request)) this.#afterLeave(isMoved, now);
       return;
     }
     if (given.kind === "described") this.#described(given.member, now);
@@ -305,7 +310,7 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
 
   unanswered(request: StreamsRequest, fatal: Error | null, now: number): void {
     if (this.#phase === "leaving") {
-      if (isLeave(request)) this.#phase = "over"; // the session ends by itself
+      if (isLeave(request)) this.#afterLeave(fatal === null && this.#dismisses, now);
     } else if (fatal !== null) {
       this.#phase = "over";
       this.holding.fail(fatal);
@@ -354,6 +359,17 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   leave(): void {
     this.holding.drop();
     if (this.#phase !== "over") this.#phase = "leaving";
+  }
+
+  dismiss(): void {
+    this.#dismisses = true;
+    this.leave();
+  }
+
+  /** Without another attempt, the session ends by itself. */
+  #afterLeave(again: boolean, now: number): void {
+    if (again) this.#leavesAt = now + RETRY_MS;
+    else this.#phase = "over";
   }
 
   /**

@@ -21,6 +21,8 @@ export interface StateFolder extends Disposable {
   readonly processId: string;
   /** The id of each worker's member. */
   readonly memberIds: readonly string[];
+  /** The ids of workers that earlier runs had and this one has not, if there were more. */
+  readonly formerIds: readonly string[];
 }
 
 /** What `node.json` has. Workers that a later run does not have keep their ids. */
@@ -64,6 +66,7 @@ export function openStateFolder(
     path,
     processId: node.processId,
     memberIds: node.memberIds.slice(0, workers),
+    formerIds: node.memberIds.slice(workers),
     [Symbol.dispose]() {
       lock.close(); // which unlocks it, as the end of the process does
       if (dir === null) removeTemporary(root, log);

@@ -50,6 +50,7 @@ class RealWorker {
             stop: () => Promise.resolve(),
           };
         },
+        dismiss: () => Promise.resolve(),
         close: () => Promise.resolve(),
       },
       spawn: (worker, memberId, listener) => {

@@ -34,6 +34,9 @@ Deno.test("a machine keeps its ids, with more workers, fewer, and as many again"
     assertEquals(three.slice(0, 3), two);
     assertEquals(new Set(three).size, 4);
     assertEquals(idsOf(dir, "orders", 1), two.slice(0, 2));
+    const folder = openStateFolder(dir, "orders", 1, silentLog);
+    assertEquals(folder.formerIds, three.slice(2));
+    folder[Symbol.dispose]();
     assertEquals(idsOf(dir, "orders", 3), three);
     assertNotEquals(idsOf(dir, "other", 2), two);
   });

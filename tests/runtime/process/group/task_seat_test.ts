@@ -129,6 +129,7 @@ class World {
             stop: () => ends("stopped"),
           };
         },
+        dismiss: () => Promise.resolve(),
         close: () => Promise.resolve(),
       },
       spawn: (_worker, _memberId, listener) => {

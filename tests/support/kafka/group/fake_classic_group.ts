@@ -71,7 +71,9 @@ export class FakeClassicGroup {
         case "heartbeat":
           return resolve({ kind: "done", errorCode: this.#heartbeat(request) });
         case "leave": {
-          const member = this.#members.get(request.memberId);
+          const member = request.memberId === ""
+            ? [...this.#members.values()].find((each) => each.instanceId === instanceId)
+            : this.#members.get(request.memberId);
           if (member !== undefined) this.#remove(member);
           return resolve({ kind: "done", errorCode: member === undefined ? 25 : 0 });
         }
