@@ -154,6 +154,7 @@ async function runNode(
   const described = await stop.before(describer.describe());
   if (described === null) return 0;
   const { topology, groupId, protocol, tellsChangelogs } = described;
+  const came: Came = { ...described, cameAt: systemClock.now() };
   const ended = new AbortController();
   const reach: ShutdownOptions = {
     place: described.place as GroupPlace, // of the module that was named above
@@ -237,7 +238,7 @@ async function runNode(
     } catch (error) {
       if (!(error instanceof GroupShutdownError)) throw error;
       const hadTasks = supervisor.readings.some(({ moves }) => moves.assigned > 0);
-      if (error.waitMs === null || hadTasks) throw await explained(error, reach);
+      if (error.waitMs === null || hadTasks) throw await explained(error, came, reach);
       return error;
     } finally {
       await membership.close();
@@ -249,7 +250,7 @@ async function runNode(
       const end = await runTasks();
       if (!(end instanceof GroupShutdownError)) return end;
       const isFree = await stop.before(
-        untilFree(end, described, reach).then(() => true),
+        untilFree(end, came, reach).then(() => true),
         () => ended.abort(),
       );
       if (isFree === null) return 0;
@@ -259,14 +260,19 @@ async function runNode(
   }
 }
 
+/** How a machine has found its group. */
+interface Came extends Pick<DescribedGroup, "groupId" | "protocol" | "failedAt"> {
+  readonly cameAt: number;
+}
+
 /** Waits until a group that was ended can begin again. */
 async function untilFree(
   error: GroupShutdownError,
-  group: DescribedGroup,
+  came: Came,
   reach: ShutdownOptions,
 ): Promise<void> {
-  const { message } = await explained(error, reach);
-  await untilGone(group, reach, (members) => {
+  const { message } = await explained(error, came, reach);
+  await untilGone(came, reach, (members) => {
     reach.log.warn(
       `${message}. The group begins again when all of its members of then are gone, and this ` +
         "machine waits for that: one that died without leaving stays until its session ends",
@@ -287,9 +293,13 @@ async function tell(error: StepError, reach: ShutdownOptions): Promise<void> {
 }
 
 /** The error of a machine that ends because another one has ended the group. */
-async function explained(error: GroupShutdownError, reach: ShutdownOptions): Promise<Error> {
+async function explained(
+  error: GroupShutdownError,
+  { failedAt, cameAt }: Came,
+  reach: ShutdownOptions,
+): Promise<Error> {
   try {
-    const failure = await lastFailure(reach);
+    const failure = await lastFailure({ failedAt, cameAt, wasIn: error.waitMs === null }, reach);
     if (failure === null) return error;
     const at = new Date(failure.at).toISOString();
     return new Error(

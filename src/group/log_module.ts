@@ -48,6 +48,8 @@ export interface PreparedGroup extends LocatedCluster {
   readonly protocol: string;
   /** Whether its members tell it of changelogs. */
   readonly tellsChangelogs: boolean;
+  /** When it was ended on all machines last, before this one came; `null` if never. */
+  readonly failedAt: number | null;
 }
 
 /** The cluster of a flow. */

@@ -7,8 +7,15 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
+import type { GroupFailure } from "../../src/connectors/kafka_tasks/control_topic.ts";
 import { memberTopology } from "../../src/connectors/kafka_tasks/join_group.ts";
 import { KafkaTaskLog } from "../../src/connectors/kafka_tasks/kafka_log.ts";
+import {
+  lastFailure,
+  type ShutdownOptions,
+  tellFailure,
+} from "../../src/connectors/kafka_tasks/shutdown.ts";
+import { silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
 import type { Member } from "../../src/group/membership.ts";
 import { groupIdOf, type GroupTopology } from "../../src/group/topology.ts";
@@ -103,6 +110,15 @@ class App implements AsyncDisposable {
 
   get #at() {
     return { brokers: this.brokers, settings: SETTINGS, signal: this.#ended.signal };
+  }
+
+  get reach(): ShutdownOptions {
+    const { brokers, settings, signal } = this.#at;
+    return { place: { brokers, settings }, token: null, app: this.name, log: silentLog, signal };
+  }
+
+  async lastFailure(): Promise<GroupFailure | null> {
+    return await lastFailure({ failedAt: null, cameAt: 0, wasIn: false }, this.reach);
   }
 
   async close(): Promise<void> {
@@ -204,7 +220,10 @@ for (const protocol of ["streams", "classic"] as const) {
     assertStringIncludes(unasked.stderr, "give --yes too");
     assertEquals((await app.topics()).length, 3);
 
+    await tellFailure("a step fails", app.reach);
+    assertEquals((await app.lastFailure())?.text, "a step fails");
     assertStringIncludes(await app.tool("reset", "--yes"), `deleted 1 group (${app.groupId})`);
+    assertEquals(await app.lastFailure(), null); // nothing has failed since it began
     assertEquals(await app.topics(), [`${app.name}.control`]);
     // It still is the app that it was, and begins at the start.
     await assertRejects(() => app.log(protocol === "streams" ? "classic" : "streams", id));

@@ -138,7 +138,7 @@ export class ControlWriter implements AsyncDisposable {
     await this.#commit([recordOf(GROUP_KEY, { ...settings, format: FORMAT })]);
   }
 
-  /** Begins another generation, in which nothing has been committed. All at once, or nothing. */
+  /** Begins another generation, in which nothing has been committed or has failed. All at once. */
   async begin(
     settings: GroupSettings,
     moved: ReadonlyMap<TaskId, readonly StoredPosition[]>,
@@ -178,7 +178,7 @@ export class ControlWriter implements AsyncDisposable {
   }
 
   #forgotten(tasks: readonly TaskId[]): WireRecord[] {
-    const keys = [BEGUN_KEY, ...tasks.map((task) => JSON.stringify([MOVED, task]))];
+    const keys = [BEGUN_KEY, FAILURE_KEY, ...tasks.map((task) => JSON.stringify([MOVED, task]))];
     return keys.map((key) => ({ ...recordOf(key, {}), value: null }));
   }
 

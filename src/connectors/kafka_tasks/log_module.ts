@@ -21,6 +21,7 @@ import { knownInput, requireOwnCopy } from "../kafka/known_configs.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 import { KafkaAppStore } from "./app_store.ts";
+import { readFailure } from "./control_topic.ts";
 import { enterApp } from "./enter_app.ts";
 import { ensureInternalTopics, type InternalTopic, internalTopics } from "./internal_topics.ts";
 import type { GroupPlace } from "./join_group.ts";
@@ -81,7 +82,8 @@ export async function prepareGroup(options: PrepareGroupOptions): Promise<Prepar
       signal,
     });
     await ensureTopics(connect, others);
-    return { groupId, protocol, tellsChangelogs, ...placeOf(brokers, settings) };
+    const failedAt = (await readFailure({ app, connection }))?.at ?? null;
+    return { groupId, protocol, tellsChangelogs, failedAt, ...placeOf(brokers, settings) };
   } finally {
     await connection.close();
   }

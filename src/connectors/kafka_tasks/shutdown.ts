@@ -19,6 +19,9 @@ import { type GroupPlace, settingsOf } from "./join_group.ts";
 /** How often is looked whether members have gone, in milliseconds. */
 const WAIT_MS = 500;
 
+/** How long after a failure the group still ends, at most, in milliseconds. */
+const COMES_MS = 60_000;
+
 /** How to reach the group. */
 export interface ShutdownOptions {
   readonly place: GroupPlace;
@@ -42,13 +45,33 @@ export async function tellFailure(text: string, options: ShutdownOptions): Promi
   });
 }
 
+/** What a machine that a group has ended knows of it. */
+export interface EndedMember {
+  /** When the group was ended last, before the machine came; `null` if never. */
+  readonly failedAt: number | null;
+  /** When the machine came, in milliseconds since the Unix epoch. */
+  readonly cameAt: number;
+  /** Whether it was a member before the group ended. */
+  readonly wasIn: boolean;
+}
+
 /**
- * Returns why the group was ended last; `null` if it never was.
+ * Returns why the group was ended; `null` if that was not told.
  *
  * @throws {Error} If brokers do not answer, or refuse.
  */
-export async function lastFailure(options: ShutdownOptions): Promise<GroupFailure | null> {
-  return await withControl(options, readFailure);
+export async function lastFailure(
+  member: EndedMember,
+  options: ShutdownOptions,
+): Promise<GroupFailure | null> {
+  const failure = await withControl(options, readFailure);
+  return failure === null || isStale(failure, member) ? null : failure;
+}
+
+/** Whether a machine was there before and has run since: it ends for another reason. */
+export function isStale({ at }: GroupFailure, { failedAt, cameAt, wasIn }: EndedMember): boolean {
+  // One that comes while the group ends reads the failure before it is in.
+  return wasIn && at === failedAt && cameAt - at > COMES_MS;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { untilOthersGone } from "../../../src/connectors/kafka_tasks/shutdown.ts";
+import { isStale, untilOthersGone } from "../../../src/connectors/kafka_tasks/shutdown.ts";
 import { TestClock } from "../../support/clock/test_clock.ts";
 import { pass } from "../../support/group/scene.ts";
 
@@ -44,4 +44,13 @@ Deno.test("waiting for a group ends with its signal", async () => {
   await pass(clock, 1_000);
   abort.abort(new Error("stopped"));
   await assertRejects(() => over, Error, "stopped");
+});
+
+Deno.test("an old failure is not why a group ends on which a machine has run since", () => {
+  const failure = { text: "a bad line", at: 1_000_000 };
+  const member = { failedAt: 1_000_000, cameAt: 1_060_001, wasIn: true };
+  assert(isStale(failure, member));
+  assert(!isStale(failure, { ...member, cameAt: 1_060_000 })); // it came while the group ended
+  assert(!isStale(failure, { ...member, wasIn: false })); // the group still ends
+  assert(!isStale({ ...failure, at: 1_000_001 }, member)); // another one, whatever the clocks say
 });

@@ -25,6 +25,7 @@ export async function prepareGroup(): Promise<PreparedGroup> {
     groupId: "orders.1",
     protocol: "streams",
     tellsChangelogs: true,
+    failedAt: null,
   };
 }
 

@@ -16,6 +16,8 @@ export interface DescribedGroup extends LocatedFlow {
   readonly protocol: string;
   /** Whether members tell the group of changelogs. */
   readonly tellsChangelogs: boolean;
+  /** When the group was ended on all machines last, before this one came; `null` if never. */
+  readonly failedAt: number | null;
 }
 
 /** The cluster of a flow. */

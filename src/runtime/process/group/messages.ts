@@ -197,6 +197,8 @@ export type FromDescriber =
     readonly protocol: string;
     /** As `PreparedGroup.tellsChangelogs`. */
     readonly tellsChangelogs: boolean;
+    /** As `PreparedGroup.failedAt`. */
+    readonly failedAt: number | null;
     /** As `PreparedGroup.place`. */
     readonly place: unknown;
     readonly needsTokens: boolean;
