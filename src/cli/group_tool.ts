@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { systemClock } from "../core/clock.ts";
 import { counted } from "../core/counted.ts";
 import { UsageError } from "../core/errors.ts";
 import type { GroupAdmin } from "../connectors/kafka_tasks/group_admin.ts";
@@ -101,7 +102,7 @@ async function remove(
   const { findApp } = await import("../connectors/kafka_tasks/group_status.ts");
   const removal = await import("../connectors/kafka_tasks/group_removal.ts");
   const parts = await findApp(admin, app);
-  await removal.requireNoMembers(admin, parts);
+  await removal.requireNotRun(admin, parts, systemClock);
   const { groups, topics } = removal.removalOf(action, parts);
   const what = `${counted(groups.length, "group")} (${groups.join(", ") || "none"}) and ` +
     `${counted(topics.length, "topic")} (${topics.join(", ") || "none"})`;
@@ -114,7 +115,7 @@ async function remove(
     const then = action === "reset" ? "The app then begins again" : "All that it has is then gone";
     if (!confirm(`Delete ${what}? ${then}.`)) throw new UsageError("nothing was deleted");
   }
-  await removal.remove(action, admin, parts);
+  await removal.remove(action, admin, parts, systemClock);
   const end = action === "reset"
     ? "the app begins again with its next start"
     : `nothing is left of the app in the cluster. The folders ${app} in the --state-dir of its ` +

@@ -51,7 +51,7 @@ const ATTEMPTS = 20;
 const WAIT_MS = 500;
 
 /** How long a machine that has entered may take to become a member, in milliseconds. */
-const ENTERING_MS = 20_000;
+export const ENTERING_MS = 20_000;
 
 /** A note that others read must still count for as long when this machine relies on it. */
 const FRESH_MS = ENTERING_MS / 2;
@@ -201,8 +201,12 @@ function cannotCopy(
   return protocol === "streams" && !tellsChangelogs && (standbys ?? 0) > 0;
 }
 
-/** Whether a machine has entered the app in the last milliseconds, and may not be a member yet. */
-function isEntering({ enteredAt }: GroupSettings, ms: number, clock: Clock): boolean {
+/** Whether a machine has entered the app a moment ago, and may not be a member yet. */
+export function isEntering(
+  { enteredAt }: Pick<GroupSettings, "enteredAt">,
+  ms: number,
+  clock: Clock,
+): boolean {
   // Another machine's clock may be ahead of ours, or far off.
   return enteredAt !== undefined && Math.abs(clock.now() - enteredAt) < ms;
 }

@@ -7,9 +7,11 @@
  *
  * @module
  */
+import type { Clock } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import { UsageError } from "../../core/errors.ts";
 import { controlTopic } from "../../group/topology.ts";
+import { ENTERING_MS, isEntering } from "./enter_app.ts";
 import type { GroupAdmin, GroupDescription } from "./group_admin.ts";
 import type { AppGroup, AppParts } from "./group_status.ts";
 
@@ -42,11 +44,23 @@ export function removalOf(
 }
 
 /**
- * Makes sure that no machine runs the app.
+ * Makes sure that no machine runs the app, or is about to.
  *
  * @throws {UsageError} If one does. The message names it, and the cure.
  */
-export async function requireNoMembers(admin: GroupAdmin, { groups }: AppParts): Promise<void> {
+export async function requireNotRun(
+  admin: GroupAdmin,
+  { app, settings, groups }: AppParts,
+  clock: Clock,
+): Promise<void> {
+  // It may have entered since the app was found, and is seen in one of the two places.
+  const now = settings === null ? null : (await admin.control(app)).group;
+  if (now !== null && isEntering(now, ENTERING_MS, clock)) {
+    throw new UsageError(
+      `a machine has entered app "${app}" a moment ago, and may be about to run it: stop it if it ` +
+        `still runs, and try again in ${ENTERING_MS / 1000} s`,
+    );
+  }
   for (const group of groups) {
     const { members } = await admin.describe(group.groupId, group.protocol);
     if (members.length > 0) throw stillRuns(group, members);
@@ -70,9 +84,14 @@ function stillRuns({ groupId }: AppGroup, members: GroupDescription["members"]):
  * @throws {UsageError} If a machine runs the app. Nothing is deleted that was not before.
  * @throws {Error} If brokers refuse, or do not answer.
  */
-export async function remove(kind: Removal, admin: GroupAdmin, parts: AppParts): Promise<void> {
+export async function remove(
+  kind: Removal,
+  admin: GroupAdmin,
+  parts: AppParts,
+  clock: Clock,
+): Promise<void> {
   const { app, groups, handOvers } = parts;
-  await requireNoMembers(admin, parts);
+  await requireNotRun(admin, parts, clock);
   for (const groupId of handOvers) await admin.deleteGroup(groupId); // they have no members
   for (const group of groups) {
     if (await admin.deleteGroup(group.groupId)) continue;

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { remove } from "../../../src/connectors/kafka_tasks/group_removal.ts";
 import { findApp } from "../../../src/connectors/kafka_tasks/group_status.ts";
 import { UsageError } from "../../../src/core/errors.ts";
+import { TestClock } from "../../support/clock/test_clock.ts";
 import { begunWith, FakeGroupAdmin, memberOf } from "../../support/kafka/group/fake_group_admin.ts";
 
 function cluster(): FakeGroupAdmin {
@@ -13,11 +14,13 @@ function cluster(): FakeGroupAdmin {
   return admin;
 }
 
+const clock = new TestClock();
+
 const GROUPS = ["group app.2", "group app.1"];
 
 Deno.test("an app is begun again: its groups go first, and what it is stays", async () => {
   const admin = cluster();
-  await remove("reset", admin, await findApp(admin, "app"));
+  await remove("reset", admin, await findApp(admin, "app"), clock);
   assertEquals(admin.done, [
     ...GROUPS,
     "topic app.keyed.shuffle",
@@ -28,7 +31,7 @@ Deno.test("an app is begun again: its groups go first, and what it is stays", as
 
 Deno.test("an app is deleted, what it is last of all", async () => {
   const admin = cluster();
-  await remove("delete", admin, await findApp(admin, "app"));
+  await remove("delete", admin, await findApp(admin, "app"), clock);
   assertEquals(admin.done, [
     ...GROUPS,
     "topic app.keyed.shuffle",
@@ -45,7 +48,7 @@ Deno.test("what machines have told one another of moves is deleted too", async (
   for (const groupId of ["app.1.hand-over", "app.7.hand-over", ...others]) {
     admin.all.set(groupId, {});
   }
-  await remove("reset", admin, await findApp(admin, "app"));
+  await remove("reset", admin, await findApp(admin, "app"), clock);
   assertEquals(admin.done.slice(0, 4), [
     "group app.1.hand-over",
     "group app.7.hand-over",
@@ -69,7 +72,7 @@ Deno.test("nothing is deleted while a machine runs the app, also one that joins 
         return before;
       };
     }
-    const error = await assertRejects(() => remove("delete", admin, parts), UsageError);
+    const error = await assertRejects(() => remove("delete", admin, parts, clock), UsageError);
     assertStringIncludes(
       error.message,
       `group "app.2" has 2 members (on 10.0.0.1): stop all`,
@@ -82,13 +85,32 @@ Deno.test("what stopped halfway is finished by the same command", async () => {
   const admin = cluster();
   admin.refused.set("app.keyed.state", new Error("not now"));
   await assertRejects(
-    async () => remove("reset", admin, await findApp(admin, "app")),
+    async () => remove("reset", admin, await findApp(admin, "app"), clock),
     Error,
     "now",
   );
   assertEquals(admin.done.includes("forget app"), false); // so machines refuse to begin again
   admin.refused.clear();
   admin.done.length = 0;
-  await remove("reset", admin, await findApp(admin, "app"));
+  await remove("reset", admin, await findApp(admin, "app"), clock);
   assertEquals(admin.done, ["group app.2", "topic app.keyed.state", "forget app"]);
+});
+
+Deno.test("nothing is deleted while a machine enters the app, also one that came a moment ago", async () => {
+  for (const late of [false, true]) {
+    const admin = cluster();
+    const enters = (agoMs: number) => {
+      const { group, ...said } = begunWith();
+      admin.said = { ...said, group: { ...group!, enteredAt: clock.now() - agoMs } };
+    };
+    if (!late) enters(0);
+    const parts = await findApp(admin, "app");
+    if (late) enters(19_999);
+    const error = await assertRejects(() => remove("reset", admin, parts, clock), UsageError);
+    assertStringIncludes(error.message, 'a machine has entered app "app" a moment ago');
+    assertEquals(admin.done, []);
+    enters(20_000); // it has never become a member
+    await remove("reset", admin, parts, clock);
+    assertEquals(admin.done.length, 5);
+  }
 });
