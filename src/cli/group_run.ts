@@ -9,11 +9,7 @@
  *
  * @module
  */
-import {
-  DEFAULT_SESSION_MS,
-  type GroupPlace,
-  joinGroup,
-} from "../connectors/kafka_tasks/join_group.ts";
+import { type GroupPlace, joinGroup } from "../connectors/kafka_tasks/join_group.ts";
 import {
   lastFailure,
   type ShutdownOptions,
@@ -92,11 +88,10 @@ export async function runGroup(options: GroupRunOptions): Promise<number> {
   telemetry?.watch(monitor);
   await using _server = command.api === undefined ? null : await openApi(command.api, monitor, log);
   try {
-    const exitCode = await runNode({ ...options, log }, monitor, telemetry);
+    const { exitCode, sessionMs } = await runNode({ ...options, log }, monitor, telemetry);
     monitor.ends();
     const { tasks, protocol } = monitor.view().group!;
     const leaves = group.leaves || group.stateDir === null;
-    const sessionMs = group.sessionMs ?? DEFAULT_SESSION_MS;
     log.info(stoppedText({ tasks: tasks.length, protocol, leaves, sessionMs }));
     return exitCode;
   } catch (error) {
@@ -112,11 +107,21 @@ async function openApi(options: ApiOptions, monitor: NodeMonitor, log: Log): Pro
   return server;
 }
 
+/** How a machine has ended. */
+interface NodeEnd {
+  /** What the flow has set. */
+  readonly exitCode: number;
+  /** How long the group waits for the machine, in milliseconds; `null` if it was not there. */
+  readonly sessionMs: number | null;
+}
+
+const NOT_JOINED: NodeEnd = { exitCode: 0, sessionMs: null };
+
 async function runNode(
   options: GroupRunOptions,
   monitor: NodeMonitor,
   telemetry: Telemetry | null,
-): Promise<number> {
+): Promise<NodeEnd> {
   const { moduleUrl, exportName, command, group, log, taps, onStatus } = options;
   const flow = flowName(moduleUrl, exportName);
   const facts = spawnFacts();
@@ -152,7 +157,7 @@ async function runNode(
     onStopRequested: () => stop.request(),
   });
   const described = await stop.before(describer.describe());
-  if (described === null) return 0;
+  if (described === null) return NOT_JOINED;
   const { topology, groupId, protocol, tellsChangelogs } = described;
   const came: Came = { ...described, cameAt: systemClock.now() };
   const ended = new AbortController();
@@ -205,7 +210,7 @@ async function runNode(
       onShutDown: (error) => tell(error, reach),
     });
   /** Runs tasks of the group. Returns the error if the group was ended before we came. */
-  const runTasks = async (): Promise<number | GroupShutdownError> => {
+  const runTasks = async (): Promise<NodeEnd | GroupShutdownError> => {
     const membership = await stop.before(
       joinGroup({
         ...reach,
@@ -220,7 +225,7 @@ async function runNode(
       }),
       () => ended.abort(),
     );
-    if (membership === null) return 0;
+    if (membership === null) return NOT_JOINED;
     // Their tasks would stand still until their sessions end.
     const dismissed = membership.dismiss(folder.formerIds);
     const supervisor = superviseWith(membership);
@@ -234,7 +239,7 @@ async function runNode(
       stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
       const exitCode = await supervisor.run();
       stop.throwIfKilled();
-      return exitCode;
+      return { exitCode, sessionMs: membership.sessionTimeoutMs };
     } catch (error) {
       if (!(error instanceof GroupShutdownError)) throw error;
       const hadTasks = supervisor.readings.some(({ moves }) => moves.assigned > 0);
@@ -253,7 +258,7 @@ async function runNode(
         untilFree(end, came, reach).then(() => true),
         () => ended.abort(),
       );
-      if (isFree === null) return 0;
+      if (isFree === null) return NOT_JOINED;
     }
   } finally {
     ended.abort();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sessionText } from "../group/session_text.ts";
 import { counted } from "../core/counted.ts";
 
 /** How a machine has stopped. */
@@ -13,8 +14,8 @@ export interface Stopped {
   readonly protocol: string | null;
   /** Whether it has left the group. */
   readonly leaves: boolean;
-  /** How long a classic group waits for it, in milliseconds. */
-  readonly sessionMs: number;
+  /** How long its group waits for it, in milliseconds; `null` if that is not known. */
+  readonly sessionMs: number | null;
 }
 
 /** Returns the line: who runs its tasks now, or when others will. */
@@ -23,8 +24,6 @@ export function stoppedText({ tasks, protocol, leaves, sessionMs }: Stopped): st
   if (tasks === 0) return "stopped: it had no tasks";
   const what = counted(tasks, "task");
   if (leaves) return `stopped: other machines get its ${what} at once`;
-  const session = protocol === "streams"
-    ? "45 s in a streams group, unless the brokers have another time"
-    : `${sessionMs / 1_000} s`;
+  const session = sessionText(protocol, sessionMs);
   return `stopped: it keeps its ${what} until its session ends (${session}), and then others get them`;
 }

@@ -172,6 +172,9 @@ export interface MemberOptions {
  * ```
  */
 export interface Membership {
+  /** After this time without an answer, the group gives a member's tasks away, in milliseconds. */
+  readonly sessionTimeoutMs: number;
+
   /** Joins the group with one more member. It tries until it is in, leaves, or fails. */
   join(options: MemberOptions): Member;
 

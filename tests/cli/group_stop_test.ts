@@ -2,15 +2,15 @@ import { assertEquals } from "@std/assert";
 import { stoppedText } from "../../src/cli/group_stop.ts";
 
 Deno.test("a machine that stops says who gets its tasks, and when", () => {
-  const stopped = { tasks: 3, protocol: "streams", leaves: false, sessionMs: 6_000 };
+  const stopped = { tasks: 3, protocol: "streams", leaves: false, sessionMs: 6_500 };
   assertEquals(
     stoppedText(stopped),
-    "stopped: it keeps its 3 tasks until its session ends (45 s in a streams group, unless the " +
-      "brokers have another time), and then others get them",
+    "stopped: it keeps its 3 tasks until its session ends (6.5 s), and then others get them",
   );
   assertEquals(
-    stoppedText({ ...stopped, tasks: 1, protocol: "classic" }),
-    "stopped: it keeps its 1 task until its session ends (6 s), and then others get them",
+    stoppedText({ ...stopped, tasks: 1, sessionMs: null }),
+    "stopped: it keeps its 1 task until its session ends (45 s, unless the " +
+      "brokers have another time), and then others get them",
   );
   assertEquals(
     stoppedText({ ...stopped, leaves: true }),

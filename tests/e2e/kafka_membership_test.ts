@@ -200,6 +200,7 @@ Deno.test("streams: a member that loses the answer with its tasks runs them all 
     await connection.open(() => connection.metadata());
     const link = streamsLink(connection, groupId);
     return new Members({
+      sessionTimeoutMs: 45_000,
       machineFor: ({ id }) =>
         new StreamsMachine({
           groupId,

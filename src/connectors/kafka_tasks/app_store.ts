@@ -16,6 +16,7 @@ import {
 import type { StoredPosition } from "../../recovery/store.ts";
 import type { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind, ofGroup } from "../kafka/client/errors.ts";
+import { sessionTimeoutOf } from "../kafka/group/session_timeout.ts";
 import { readCommitted } from "../kafka/read/read_committed.ts";
 import { Coordinator } from "../kafka/transactions/coordinator.ts";
 import { describeGroup } from "../kafka/wire/describe_groups.ts";
@@ -100,6 +101,14 @@ export class KafkaAppStore implements AppStore {
           );
         }
       }));
+  }
+
+  async sessionMs(groupId: string, protocol: string): Promise<number | null> {
+    const { connection, log } = this.#options;
+    return await persisting(
+      connection,
+      async () => sessionTimeoutOf(await connection.anyBroker(), { groupId, protocol, log }),
+    );
   }
 
   async before(

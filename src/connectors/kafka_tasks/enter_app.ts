@@ -32,6 +32,7 @@ import {
   planChange,
   storedSteps,
 } from "../../group/layout_change.ts";
+import { sessionText } from "../../group/session_text.ts";
 import { groupIdOf, type GroupTopology } from "../../group/topology.ts";
 import type { StoredPosition } from "../../recovery/store.ts";
 import { type ErrorKind, errorKind } from "../kafka/client/errors.ts";
@@ -78,6 +79,8 @@ export interface AppStore {
   open(): Promise<AppWriter>;
   /** How many members a group has; 0 if it does not exist. */
   members(groupId: string, protocol: string): Promise<number>;
+  /** How long a group waits for a silent member, in milliseconds; `null` if that is not told. */
+  sessionMs(groupId: string, protocol: string): Promise<number | null>;
   /** What an app that nobody runs has, once no transaction of its last members is open. */
   before(group: GroupSettings, control: Control, after: GroupTopology): Promise<LayoutBefore>;
 }
@@ -116,6 +119,13 @@ export async function enterApp(
 ): Promise<Entered & { readonly tellsChangelogs: boolean }> {
   const { app, topology, store, clock = systemClock } = options;
   let isWarned = false;
+  let sessionMs: number | null | undefined; // asked for once
+  const session = async (group: GroupSettings) => {
+    if (sessionMs === undefined) {
+      sessionMs = await store.sessionMs(groupId(app, group), group.protocol);
+    }
+    return sessionText(group.protocol, sessionMs);
+  };
   for (let told = "";;) {
     options.signal.throwIfAborted();
     const { group } = await store.read();
@@ -149,7 +159,7 @@ export async function enterApp(
     const problem = refusalOf(group, options); // which a wait does not mend
     const reason = members === 0
       ? `another machine has just entered group "${app}", and is not a member yet`
-      : otherText(app, group, { topology, protocol, members });
+      : otherText(app, group, { topology, protocol, members, session: await session(group) });
     if (problem !== null) {
       throw new TaskLogError(
         members === 0 ? problem : `${reason}.\nThis flow would be refused then too:\n${problem}`,
@@ -341,18 +351,18 @@ function requireNotDropped(
 function otherText(
   app: string,
   group: GroupSettings,
-  { topology, protocol, members }: {
+  { topology, protocol, members, session }: {
     readonly topology: GroupTopology;
     readonly protocol: string;
     readonly members: number;
+    readonly session: string;
   },
 ): string {
-  const silent = group.protocol === "streams" ? "45 s" : "6 s";
   const runs = `group "${app}" runs with ${counted(members, "member")} in generation ` +
     `${group.generation}`;
   const cure =
     "stop all machines, and then start them again (with --wait, a machine waits for the " +
-    `others). One that was stopped without --leave stays a member for up to ${silent}`;
+    `others). One that was stopped without --leave stays a member until its session ends (${session})`;
   if (group.hash === topology.hash && group.protocol === protocol) {
     return `${runs}, whose group cannot keep standbys, as it began before members told it of ` +
       `changelogs: leave --standbys out, or to have them, ${cure}`;

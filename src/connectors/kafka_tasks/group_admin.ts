@@ -11,6 +11,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import { errorKind, errorName, ofGroup } from "../kafka/client/errors.ts";
 import type { KafkaBroker } from "../kafka/client/kafkajs.ts";
 import { offsetsOf } from "../kafka/client/partition_offsets.ts";
+import { sessionTimeoutOf } from "../kafka/group/session_timeout.ts";
 import { fromWire } from "../kafka/group/tasks.ts";
 import { decodeClaim, decodeGrant } from "../kafka/group/user_data.ts";
 import {
@@ -92,6 +93,8 @@ export interface GroupAdmin {
   /** What the app's control topic says, which must exist. */
   control(app: string): Promise<Control>;
   describe(groupId: string, protocol: "streams" | "classic"): Promise<GroupDescription>;
+  /** How long a group waits for a silent member, in milliseconds; `null` if that is not told. */
+  sessionMs(groupId: string, protocol: string): Promise<number | null>;
   committed(groupId: string): Promise<readonly CommittedPosition[]>;
   /** By the name of the position. Partitions without a leader are left out. */
   ends(partitions: readonly TopicPartition[]): Promise<ReadonlyMap<string, PartitionEnds>>;
@@ -214,6 +217,13 @@ export class KafkaGroupAdmin implements GroupAdmin, AsyncDisposable {
         protocol === "streams"
           ? describeStreams(broker, groupId)
           : describeClassic(broker, groupId),
+    );
+  }
+
+  async sessionMs(groupId: string, protocol: string): Promise<number | null> {
+    const { log } = this.#options;
+    return await this.#open(async () =>
+      sessionTimeoutOf(await this.#connection.anyBroker(), { groupId, protocol, log })
     );
   }
 

@@ -10,6 +10,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { counted } from "../../core/counted.ts";
 import { UsageError } from "../../core/errors.ts";
+import { sessionText } from "../../group/session_text.ts";
 import { controlTopic } from "../../group/topology.ts";
 import { ENTERING_MS, isEntering } from "./enter_app.ts";
 import type { GroupAdmin, GroupDescription } from "./group_admin.ts";
@@ -63,18 +64,22 @@ export async function requireNotRun(
   }
   for (const group of groups) {
     const { members } = await admin.describe(group.groupId, group.protocol);
-    if (members.length > 0) throw stillRuns(group, members);
+    if (members.length > 0) throw await stillRuns(admin, group, members);
   }
 }
 
-function stillRuns({ groupId }: AppGroup, members: GroupDescription["members"]): UsageError {
+async function stillRuns(
+  admin: GroupAdmin,
+  { groupId, protocol }: AppGroup,
+  members: GroupDescription["members"],
+): Promise<UsageError> {
   const hosts = [...new Set(members.map(({ host }) => host.replace(/^\//, "")))].sort();
+  const session = sessionText(protocol, await admin.sessionMs(groupId, protocol));
   return new UsageError(
     `group "${groupId}" has ${counted(members.length, "member")} (on ${
       hosts.join(", ")
-    }): stop all ` +
-      "machines first. One that was stopped without --leave stays a member until its session ends: " +
-      "45 s in a streams group, 6 s in a classic one",
+    }): stop all machines first. One that was stopped without --leave stays a member until its ` +
+      `session ends (${session})`,
   );
 }
 
@@ -96,7 +101,7 @@ export async function remove(
   for (const group of groups) {
     if (await admin.deleteGroup(group.groupId)) continue;
     const { members } = await admin.describe(group.groupId, group.protocol);
-    throw stillRuns(group, members);
+    throw await stillRuns(admin, group, members);
   }
   for (const topic of removalOf(kind, parts).topics) await admin.deleteTopic(topic);
   if (kind === "reset" && parts.settings !== null) await admin.forgetBegun(app);

@@ -12,11 +12,7 @@ import {
   shuffleTopic,
   type SubTopology,
 } from "../../group/topology.ts";
-import {
-  CLASSIC_SESSION_MS,
-  type GroupProtocol,
-  openMembership,
-} from "../kafka/group/open_membership.ts";
+import { type GroupProtocol, openMembership } from "../kafka/group/open_membership.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 
@@ -29,9 +25,6 @@ export interface GroupPlace {
 
 /** The setting of a streams group that says how many copies of a task's state it has. */
 const STANDBYS = "streams.num.standby.replicas";
-
-/** How long a classic group waits for a silent machine, in milliseconds, unless it says so. */
-export const DEFAULT_SESSION_MS = CLASSIC_SESSION_MS;
 
 /** What a machine joins with. */
 export interface JoinGroupOptions {

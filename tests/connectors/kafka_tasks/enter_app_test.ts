@@ -80,6 +80,7 @@ Deno.test("another layout waits for a stop of all machines, and the error names 
   assertStringIncludes(text, 'group "orders" runs with 3 members in generation 1');
   assertStringIncludes(text, 'step "count" is new; exchange "count" is new');
   assertStringIncludes(text, "stop all machines, and then start them again (with --wait, ");
+  assertStringIncludes(text, "stays a member until its session ends (7 s)"); // as the brokers say
   assertEquals(store.control.group!.hash, ONE.hash);
 
   store.join(1, -3);

@@ -77,6 +77,7 @@ Deno.test("nothing is deleted while a machine runs the app, also one that joins 
       error.message,
       `group "app.2" has 2 members (on 10.0.0.1): stop all`,
     );
+    assertStringIncludes(error.message, "stays a member until its session ends (9 s)");
     assertEquals(admin.done, []);
   }
 });

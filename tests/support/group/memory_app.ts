@@ -51,6 +51,10 @@ export class MemoryApp implements AppStore {
   begun: (group: GroupSettings) => void = () => {};
   #writer = 0; // who has opened it last
 
+  sessionMs(): Promise<number | null> {
+    return Promise.resolve(7_000);
+  }
+
   async read(): Promise<Control> {
     await this.turn();
     const { group, hasBegun, moved } = this.control;

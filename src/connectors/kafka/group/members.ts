@@ -21,6 +21,8 @@ export interface GroupLink<Q, A> {
 
 /** How the members of a protocol work. */
 export interface MembersOptions<Q, A> {
+  /** After this time without an answer, the group gives a member's tasks away. */
+  readonly sessionTimeoutMs: number;
   readonly machineFor: (member: MemberOptions) => Machine<Q, A>;
   /** The link of a new member. Several may share one. */
   readonly linkFor: (member: MemberOptions) => GroupLink<Q, A>;
@@ -42,6 +44,10 @@ export class Members<Q, A> implements Membership {
   /** Connects to nothing yet. */
   constructor(options: MembersOptions<Q, A>) {
     this.#options = options;
+  }
+
+  get sessionTimeoutMs(): number {
+    return this.#options.sessionTimeoutMs;
   }
 
   join(options: MemberOptions): Member {

@@ -16,6 +16,7 @@ import { classicLink, streamsLink } from "./coordinator_link.ts";
 import { Members } from "./members.ts";
 import { GroupRefusedError, type Membership, type Topology } from "../../../group/membership.ts";
 import type { PaceOptions } from "./pace.ts";
+import { sessionTimeoutOf, STREAMS_SESSION_MS } from "./session_timeout.ts";
 import { StreamsMachine } from "./streams_machine.ts";
 
 /** The protocol of a group. */
@@ -36,7 +37,7 @@ export interface OpenMembershipOptions {
    * After this time without an answer, the members drop their tasks. A streams group is asked for
    * its own (`streams.session.timeout.ms`), which this must not exceed.
    *
-   * @default {what a streams group has, and 6000 in a classic one}
+   * @default {what a streams group has, and `CLASSIC_SESSION_MS` in a classic one}
    */
   readonly sessionTimeoutMs?: number;
   /** Settings of a streams group to set first, such as `streams.initial.rebalance.delay.ms`. */
@@ -60,14 +61,7 @@ export interface OpenMembershipOptions {
 const STREAMS_HEARTBEAT = 88;
 
 /** How long a classic group waits for a silent member by default, in milliseconds. */
-export const CLASSIC_SESSION_MS = 6_000;
-
-/** How long a streams group waits for a member where nobody has changed it, in milliseconds. */
-const DEFAULT_SESSION_MS = 45_000;
-
-/** A streams group, as a resource with settings. */
-const GROUP_RESOURCE = 32;
-const SESSION_TIMEOUT = "streams.session.timeout.ms";
+const CLASSIC_SESSION_MS = 6_000;
 
 /** The group assigns at once when members change, and not once a second. */
 const QUICK = { "streams.assignment.interval.ms": "0" };
@@ -110,7 +104,7 @@ export async function openMembership(
           "or newer with streams.version 1 (kafka-features.sh)",
       );
     }
-    const { groupId, groupConfigs = {} } = options;
+    const { groupId, groupConfigs = {}, log } = options;
     if (Object.keys(groupConfigs).length > 0) {
       await connection.open(async () =>
         setGroupConfigs(await connection.anyBroker(), groupId, groupConfigs)
@@ -118,7 +112,8 @@ export async function openMembership(
     }
     await preferQuick(connection, options);
     const sessionTimeoutMs = options.sessionTimeoutMs ??
-      await sessionTimeoutOf(connection, options);
+      await sessionTimeoutOf(await connection.anyBroker(), { groupId, protocol: "streams", log }) ??
+      STREAMS_SESSION_MS;
     return streamsMembers(connection, { ...options, sessionTimeoutMs });
   } catch (error) {
     await connection.close();
@@ -142,27 +137,6 @@ async function preferQuick(
   }
 }
 
-/** What the group has. It is not ours to lower, but the broker's operator may have. */
-async function sessionTimeoutOf(
-  connection: KafkaConnection,
-  { groupId, log }: OpenMembershipOptions,
-): Promise<number> {
-  try {
-    const broker = await connection.anyBroker();
-    const { resources: [{ configEntries }] } = await broker.describeConfigs({
-      resources: [{ type: GROUP_RESOURCE, name: groupId, configNames: [SESSION_TIMEOUT] }],
-    });
-    const found = configEntries.find(({ configName }) => configName === SESSION_TIMEOUT);
-    return Number(found?.configValue) || DEFAULT_SESSION_MS;
-  } catch (error) {
-    log?.debug("the group's session timeout is taken for the default", {
-      group: groupId,
-      error: messageOf(error),
-    });
-    return DEFAULT_SESSION_MS;
-  }
-}
-
 function streamsMembers(
   connection: KafkaConnection,
   options: OpenMembershipOptions & { readonly sessionTimeoutMs: number },
@@ -170,6 +144,7 @@ function streamsMembers(
   const { groupId, processId, topology, sessionTimeoutMs, handOverMs = 0 } = options;
   const link = streamsLink(connection, groupId);
   return new Members({
+    sessionTimeoutMs,
     machineFor: ({ id }) =>
       new StreamsMachine({
         groupId,
@@ -191,6 +166,7 @@ function classicMembers(options: OpenMembershipOptions): Membership {
   const { groupId, processId, topology, sessionTimeoutMs = CLASSIC_SESSION_MS, standbys = null } =
     options;
   return new Members({
+    sessionTimeoutMs,
     machineFor: ({ id, onDisk }) =>
       new ClassicMachine({
         groupId,

@@ -45,6 +45,7 @@ function membersWith(ownLinks: boolean) {
   const links: CountingLink[] = [];
   const shared = new CountingLink();
   const members = new Members<StreamsRequest, StreamsAnswer>({
+    sessionTimeoutMs: 10_000,
     machineFor: ({ id }) =>
       new StreamsMachine({
         groupId: "app",

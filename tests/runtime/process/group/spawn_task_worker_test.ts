@@ -50,6 +50,7 @@ class RealWorker {
             stop: () => Promise.resolve(),
           };
         },
+        sessionTimeoutMs: 45_000,
         dismiss: () => Promise.resolve(),
         close: () => Promise.resolve(),
       },

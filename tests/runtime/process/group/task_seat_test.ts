@@ -129,6 +129,7 @@ class World {
             stop: () => ends("stopped"),
           };
         },
+        sessionTimeoutMs: 45_000,
         dismiss: () => Promise.resolve(),
         close: () => Promise.resolve(),
       },

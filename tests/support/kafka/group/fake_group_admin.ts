@@ -66,6 +66,8 @@ export class FakeGroupAdmin implements GroupAdmin, AsyncDisposable {
   /** Topics with the number of their partitions. */
   readonly sizes = new Map<string, number>();
   readonly all = new Map<string, FakeGroup>();
+  /** How long its groups wait for silent members; `null` if it does not tell. */
+  session: number | null = 9_000;
   readonly ended = new Map<string, PartitionEnds>();
   said: Control = { group: null, hasBegun: false, moved: new Map() };
   /** What was done, in order. */
@@ -104,6 +106,10 @@ export class FakeGroupAdmin implements GroupAdmin, AsyncDisposable {
       members: [],
       ...found?.description,
     };
+  }
+
+  sessionMs(): Promise<number | null> {
+    return Promise.resolve(this.session);
   }
 
   committed(groupId: string) {

@@ -59,6 +59,7 @@ export function streamsWorld(counts: TaskCounts, handOverMs = 0): MakeWorld {
       ...handOverMs === 0 ? {} : { handOver: { board, waitMs: handOverMs } },
       machine: (name, isCut) =>
         new Members({
+          sessionTimeoutMs: STREAMS_SESSION_MS,
           machineFor: ({ id }) =>
             new StreamsMachine({
               groupId: "group",
@@ -128,6 +129,7 @@ export function classicWorld(
       settlesMs: 4 * CLASSIC.sessionTimeoutMs,
       machine: (machine, isCut) =>
         new Members({
+          sessionTimeoutMs: CLASSIC.sessionTimeoutMs,
           machineFor: ({ id, onDisk }) =>
             new ClassicMachine({
               ...CLASSIC,
