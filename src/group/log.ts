@@ -148,6 +148,14 @@ export class LogFailedError extends Error {
   override readonly name = "LogFailedError";
 }
 
+/**
+ * What is stored of a task is of no use: another attempt finds the same, on any machine. The
+ * message names it, and the cure.
+ */
+export class UnrestorableError extends Error {
+  override readonly name = "UnrestorableError";
+}
+
 /** The log of a group, as one worker process sees it. */
 export interface GroupLog {
   /**
@@ -182,7 +190,8 @@ export interface GroupLog {
    * the task goes on. The state is complete: nothing that was committed is missing.
    *
    * @param onProgress Called now and then.
-   * @throws {Error} If what is stored does not fit together. The message names it and the cure.
+   * @throws {UnrestorableError} If what is stored does not fit together, also while keys are read.
+   * @throws {Error} If the log cannot be read at present.
    */
   restore(task: TaskId, onProgress?: (progress: RestoreProgress) => void): Promise<RestoredTask>;
 

@@ -4,9 +4,9 @@ import type {
   KafkaTaskLog,
   KafkaTaskLogOptions,
 } from "../../src/connectors/kafka_tasks/kafka_log.ts";
-import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { createLog, silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
+import { UnrestorableError } from "../../src/group/log.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import type { ExpectedCache } from "../../src/recovery/task_cache/expected.ts";
 import { TaskCaches } from "../../src/recovery/task_cache/task_caches.ts";
@@ -180,7 +180,7 @@ Deno.test("a changelog that was made again is missed, whatever the disk has", as
   const config = { "cleanup.policy": "compact" };
   await replaceTopic(`${group.app}.keyed.state`, { partitions: SHARDS, config });
   const next = await group.machine({ cacheFolder });
-  await assertRejects(() => next.restore(KEYED), TaskLogError, "has nothing of it");
+  await assertRejects(() => next.restore(KEYED), UnrestorableError, "has nothing of it");
 });
 
 Deno.test("a file that does not fit to the group's offsets does not count", async () => {

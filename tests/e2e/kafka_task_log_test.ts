@@ -10,7 +10,7 @@ import { UsageError } from "../../src/core/errors.ts";
 import { groupIdOf } from "../../src/group/topology.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
-import { FencedError, type ShuffleReader } from "../../src/group/log.ts";
+import { FencedError, type ShuffleReader, UnrestorableError } from "../../src/group/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
@@ -261,7 +261,7 @@ Deno.test("a group that has lost its offsets does not run, unless changelogs hav
   const other = await group.machine();
   // Even those with a changelog: once they have committed, the others would look like new ones.
   for (const task of [taskId("read", 0), KEYED, taskId("keyed", 0), taskId("spread", 0)]) {
-    const missed = await assertRejects(() => other.restore(task), TaskLogError);
+    const missed = await assertRejects(() => other.restore(task), UnrestorableError);
     assertStringIncludes(missed.message, `task "${task}" cannot be restored`);
     assertStringIncludes(missed.message, "has no offsets");
   }
@@ -282,7 +282,7 @@ Deno.test("a group whose topics were deleted does not go on where its offsets ar
   await early.close();
   await group.deleteTopics();
   const other = await group.machine();
-  const lost = await assertRejects(() => other.restore(taskId("read", 0)), TaskLogError);
+  const lost = await assertRejects(() => other.restore(taskId("read", 0)), UnrestorableError);
   assertStringIncludes(lost.message, "were its topics deleted, and not the group?");
   assertStringIncludes(lost.message, `cli.ts group ${group.app} reset`);
 });
@@ -311,7 +311,7 @@ Deno.test("a changelog and group offsets that do not fit together are an error",
   } finally {
     await admin.disconnect();
   }
-  const differs = await assertRejects(() => log.restore(KEYED), TaskLogError);
+  const differs = await assertRejects(() => log.restore(KEYED), UnrestorableError);
   assertStringIncludes(differs.message, "up to offset 3 by its own record, and up to offset 9");
 
   const other = taskId("keyed", 2);
@@ -319,7 +319,7 @@ Deno.test("a changelog and group offsets that do not fit together are an error",
     { key: '["count","key of another shard"]', value: "v", partition: 2 },
     { key: "no JSON", value: "v", partition: 2 },
   ]);
-  const junk = await assertRejects(() => log.restore(other), TaskLogError);
+  const junk = await assertRejects(() => log.restore(other), UnrestorableError);
   const state = `${group.app}.keyed.state`;
   assertStringIncludes(junk.message, `topic "${state}", partition 2, offset 0: `);
   assertStringIncludes(junk.message, `cli.ts group ${group.app} reset`);
@@ -360,7 +360,7 @@ Deno.test("a commit to a changelog that was deleted and created again is an erro
   assertStringIncludes(replaced.message, `"${state}" was deleted and created again`);
   // So a machine that starts now notices that the state is gone.
   const other = await group.machine();
-  const lost = await assertRejects(() => other.restore(KEYED), TaskLogError);
+  const lost = await assertRejects(() => other.restore(KEYED), UnrestorableError);
   assertStringIncludes(lost.message, `"${state}" has nothing of it`);
 });
 

@@ -55,7 +55,7 @@ import { ChangelogTails } from "./changelog_tails.ts";
 import { Standbys } from "./standbys.ts";
 import { ShuffleFetcher } from "./shuffle_fetcher.ts";
 import { positionsRecord, stateRecords } from "./state_records.ts";
-import { explainCommit } from "./task_log_error.ts";
+import { explainCommit, explainKeys, explainRestore } from "./task_log_error.ts";
 import { openTaskInput } from "./task_input.ts";
 import { openTaskOutput } from "./task_output.ts";
 import { TaskProducer } from "./task_producer.ts";
@@ -292,13 +292,15 @@ export class KafkaTaskLog implements GroupLog {
   ): Promise<RestoredTask> {
     this.#standbys?.closeOf(task); // its file is free once it is written
     const signal = this.#restorer.begin(task); // now: it may be released while we wait
-    // Only a member has tasks to restore, so nobody changes the app from here on.
-    await this.#confirmation.ask();
-    const { positions, keys } = await this.#restorer.restore(task, signal, onProgress);
+    const { positions, keys } = await explainRestore(async () => {
+      // Only a member has tasks to restore, so nobody changes the app from here on.
+      await this.#confirmation.ask();
+      return await this.#restorer.restore(task, signal, onProgress);
+    });
     const own = positions.length > 0 ? positions : this.#moved.get(task) ?? [];
     return {
       positions: own.filter(({ step }) => !this.#dropped.has(step)),
-      keys: () => without(this.#dropped, keys()),
+      keys: () => explainKeys(without(this.#dropped, keys())),
     };
   }
 

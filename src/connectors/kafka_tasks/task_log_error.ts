@@ -5,7 +5,7 @@
  */
 import { messageOf } from "../../core/errors.ts";
 import type { TaskId } from "../../core/task_id.ts";
-import { FencedError } from "../../group/log.ts";
+import { FencedError, UnrestorableError } from "../../group/log.ts";
 import { type ErrorKind, errorKind, errorName, messageOfKafka } from "../kafka/client/errors.ts";
 import type { TopicPartition } from "../kafka/wire/topic_partition.ts";
 
@@ -42,6 +42,34 @@ export function unreadableRecord(
       `stop that; then ${toBeginAgain(app)}`,
     { cause },
   );
+}
+
+/**
+ * Does a part of a restore.
+ *
+ * @throws {UnrestorableError} If what is stored is of no use, on any machine.
+ */
+export async function explainRestore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TaskLogError)) throw error;
+    throw new UnrestorableError(error.message, { cause: error });
+  }
+}
+
+/** The same for what a restore reads part by part. */
+export async function* explainKeys<T>(keys: AsyncIterable<T>): AsyncGenerator<T> {
+  const parts = keys[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await explainRestore(() => parts.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await parts.return?.();
+  }
 }
 
 /** Kinds of errors that mean: others have the tasks, or the transaction is over. */

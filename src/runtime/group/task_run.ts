@@ -22,6 +22,7 @@ import {
   type ShuffleBatch,
   type ShuffleReader,
   type TaskEpoch,
+  UnrestorableError,
 } from "../../group/log.ts";
 import type { StateChunk, StoredPosition } from "../../recovery/store.ts";
 import type { StepCounts } from "../counts.ts";
@@ -201,8 +202,17 @@ export class TaskRun {
   /** Restores its state; then the host is told that it is ready. */
   start(): void {
     this.#restore().catch((thrown) => {
-      if (!this.#isGivenUp) this.#host.fail(thrown);
+      if (!this.#isGivenUp) this.#host.fail(this.#withSteps(thrown));
     });
+  }
+
+  /** Users know their steps, and not what a task has of them. */
+  #withSteps(error: unknown): unknown {
+    if (!(error instanceof UnrestorableError)) return error;
+    const ids = this.#steps().filter(({ node }) => node.kind === "stateful").map(({ id }) => id);
+    if (ids.length === 0) return error; // the message has the task, and its name the input's
+    const steps = `step${ids.length === 1 ? "" : "s"} ${ids.map((id) => `"${id}"`).join(", ")}`;
+    return new UnrestorableError(`${steps}: ${error.message}`, { cause: error });
   }
 
   async #restore(): Promise<void> {
@@ -276,15 +286,19 @@ export class TaskRun {
     }
   }
 
+  /** The steps of its part, of the whole flow's. */
+  #steps(): { readonly node: StepNode; readonly id: StepId }[] {
+    const { graph, stages, stageOf } = this.#part.plan;
+    const heads = new Set(stages.map(({ head }) => head));
+    return graph.nodes.filter((node) => heads.has(stageOf.get(node)!))
+      .map((node) => ({ node, id: graph.ids.get(node)! }));
+  }
+
   /** State of a step that is gone would be lost without a word, and come back with the step. */
   #requireStep(step: StepId): void {
-    const { plan } = this.#part;
-    const isThere = plan.graph.nodes.some((node) =>
-      node.kind === "stateful" && plan.graph.ids.get(node) === step &&
-      plan.stages.some(({ head }) => head === plan.stageOf.get(node))
-    );
+    const isThere = this.#steps().some(({ node, id }) => node.kind === "stateful" && id === step);
     if (isThere) return;
-    throw new Error(
+    throw new UnrestorableError(
       `task ${this.task} has state of a step ${
         JSON.stringify(step)
       }, which is not in its part of ` +

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Keyed, StepError } from "../../../mod.ts";
 import { taskId } from "../../../src/core/task_id.ts";
 import { decodeValue } from "../../../src/core/value_codec.ts";
-import { FencedError, SHUFFLE_STEP } from "../../../src/group/log.ts";
+import { FencedError, SHUFFLE_STEP, UnrestorableError } from "../../../src/group/log.ts";
 import { type BuildFlow, EPOCH_MS, GroupRun } from "../../support/group/group_run.ts";
 
 const keyed: BuildFlow = ({ input, output }) =>
@@ -295,6 +295,19 @@ Deno.test("TaskRunner refuses tasks that the flow does not have, and those that 
   await run.stop();
 });
 
+Deno.test("TaskRunner names the steps of a task whose state is of no use", async () => {
+  for (const isLasting of [true, false]) {
+    const run = new GroupRun(keyed, { numbers: 1 }, 2);
+    const error = isLasting ? new UnrestorableError("damaged") : new Error("no broker");
+    run.group.holdRestore = Promise.reject(error);
+    const process = run.start();
+    run.assign(process, run.tasks.find((task) => !task.startsWith("in_"))!);
+    const text = isLasting ? 'step "count": damaged' : "no broker";
+    const thrown = await assertRejects(() => process.runner.over, Error, text);
+    assertEquals(thrown instanceof UnrestorableError, isLasting);
+  }
+});
+
 Deno.test("TaskRunner refuses state of a step that the flow does not have any more", async () => {
   const run = await started(keyed);
   run.group.topics.append("numbers", 0, ["a", 1]);
@@ -307,7 +320,7 @@ Deno.test("TaskRunner refuses state of a step that the flow does not have any mo
   run.assign(next, task);
   await assertRejects(
     () => next.runner.over,
-    Error,
+    UnrestorableError,
     `task ${task} has state of a step "former", which is not in its part of the flow any more`,
   );
 });

@@ -148,6 +148,8 @@ export type FromTaskWorker =
     readonly failure: Failure;
     /** Whether a commit was refused because others have the tasks. */
     readonly isFenced: boolean;
+    /** Whether another process would fail in the same way, on any machine. */
+    readonly isLasting: boolean;
   }
   | {
     readonly kind: "log";

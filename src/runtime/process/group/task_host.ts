@@ -6,7 +6,12 @@
 import { type Clock, elapsedOf } from "../../../core/clock.ts";
 import { StepError } from "../../../core/errors.ts";
 import type { LogFields, LogLevel } from "../../../core/log.ts";
-import { type CommitIdentity, FencedError, LogFailedError } from "../../../group/log.ts";
+import {
+  type CommitIdentity,
+  FencedError,
+  LogFailedError,
+  UnrestorableError,
+} from "../../../group/log.ts";
 import type { FlowDescription } from "../../flow_description.ts";
 import { mergeReadings } from "../../group/merged_readings.ts";
 import type { TaskObserver, TaskRuns } from "../../group/runner_settings.ts";
@@ -182,7 +187,8 @@ export class TaskHost {
     this.#hasFailed = true;
     const error = withoutStep(thrown);
     const isFenced = error instanceof FencedError;
-    this.#send({ kind: "failed", failure: toFailure(error), isFenced });
+    const isLasting = error instanceof UnrestorableError;
+    this.#send({ kind: "failed", failure: toFailure(error), isFenced, isLasting });
     this.#leave();
   }
 

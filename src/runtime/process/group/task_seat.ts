@@ -551,8 +551,10 @@ export class TaskSeat {
         return;
       case "failed": {
         const error = fromFailure(message.failure, this.#settings.worker);
-        const isFatal = error instanceof StepError || error instanceof UsageError;
+        const isFatal = message.isLasting || error instanceof StepError ||
+          error instanceof UsageError;
         const kind = message.isFenced ? "fenced" : isFatal ? "fatal" : "failed";
+        if (message.isLasting) this.#leaves = true; // others say so too, and soon
         life.end ??= { kind, error };
         life.cancelStall();
         life.cancelStall = wakeAfter(this.#settings.clock, LEAVES_MS, () => life.child.kill());

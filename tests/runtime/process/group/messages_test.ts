@@ -78,7 +78,12 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
   },
   stopRequested: { kind: "stopRequested" },
   stopped: { kind: "stopped" },
-  failed: { kind: "failed", failure: toFailure(new Error("broken")), isFenced: true },
+  failed: {
+    kind: "failed",
+    failure: toFailure(new Error("broken")),
+    isFenced: true,
+    isLasting: false,
+  },
   log: { kind: "log", level: "warn", message: "slow", fields: { seconds: 5, step: null } },
 };
 

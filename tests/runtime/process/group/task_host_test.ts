@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { StepError } from "../../../../src/core/errors.ts";
-import { FencedError, LogFailedError } from "../../../../src/group/log.ts";
+import { FencedError, LogFailedError, UnrestorableError } from "../../../../src/group/log.ts";
 import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
 import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import { JumpingClock } from "../../../support/clock/jumping_clock.ts";
@@ -104,6 +104,16 @@ Deno.test("a commit that fails while a task is revoked is told once, and nothing
   assert(said[0].kind === "failed" && said[0].isFenced);
   host.tellStatus();
   assertEquals(said.length, 1);
+});
+
+Deno.test("what is stored and of no use is told as lasting, and nothing else is", async () => {
+  for (const error of [new UnrestorableError("damaged"), new Error("no broker")]) {
+    const { said, over } = hosted();
+    over.reject(error);
+    await settled();
+    const isLasting = error instanceof UnrestorableError;
+    assertObjectMatch(said[0], { kind: "failed", isFenced: false, isLasting });
+  }
 });
 
 Deno.test("a step that has failed with its log is not to blame", async () => {

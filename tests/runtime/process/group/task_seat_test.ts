@@ -47,8 +47,8 @@ class FakeChild {
     for (const message of messages) this.#listener.said(message);
   }
 
-  fails(thrown: unknown, isFenced = false): void {
-    this.say({ kind: "failed", failure: toFailure(thrown), isFenced });
+  fails(thrown: unknown, isFenced = false, isLasting = false): void {
+    this.say({ kind: "failed", failure: toFailure(thrown), isFenced, isLasting });
     this.exits();
   }
 
@@ -800,6 +800,14 @@ Deno.test("a step that fails ends the group, and the node with its error", async
   assertEquals(world.end, "shut down");
 });
 
+Deno.test("what would fail on any machine ends the node at once, which leaves", async () => {
+  const world = running();
+  world.child.fails(new Error('step "flow.count": task "keyed_0" is damaged'), false, true);
+  await assertRejects(() => world.run, Error, "is damaged");
+  assertEquals([world.children.length, world.end], [1, "left"]);
+  assert(!world.lines.some((line) => line.includes("is started again")));
+});
+
 Deno.test("a group that another machine has ended ends the node, which leaves", async () => {
   const world = running();
   world.loses(A, B);
@@ -859,7 +867,7 @@ Deno.test("a worker that is fenced while it stops has nothing to do any more", a
 Deno.test("a worker that has failed and does not leave is killed", () => {
   const world = running();
   const failure = toFailure(new Error("broken"));
-  world.child.say({ kind: "failed", failure, isFenced: false });
+  world.child.say({ kind: "failed", failure, isFenced: false, isLasting: false });
   world.clock.advance(9_999);
   assert(!world.child.isKilled);
   world.clock.advance(1);
