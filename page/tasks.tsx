@@ -1,16 +1,8 @@
 /** The tasks of a machine in a group. */
-import type { TaskState } from "../src/ops/group_view.ts";
 import type { GroupStatus, Status, TaskStatus } from "../src/ops/status.ts";
-import { countText, percentText } from "../src/ops/words.ts";
+import { countsText, stateText } from "../src/ops/task_words.ts";
+import { countText } from "../src/ops/words.ts";
 import { safe, Section } from "./parts.tsx";
-
-/** What a state is called. */
-const STATES: Readonly<Record<TaskState, string>> = {
-  waiting: "waiting",
-  restoring: "restoring",
-  running: "running",
-  revoking: "being given up",
-};
 
 /** The table of tasks, if the machine is part of a group. */
 export function Tasks({ status: { group } }: { readonly status: Status }) {
@@ -53,12 +45,12 @@ export function Tasks({ status: { group } }: { readonly status: Status }) {
 
 function Row({ task }: { readonly task: TaskStatus }) {
   const { state, restored, worker } = task;
-  const share = restored === null ? "" : ` ${percentText(restored)}`;
+  const text = stateText(state, restored);
   return (
     <tr>
       <th scope="row">{safe(task.task)}</th>
       <td>
-        {state === "running" ? STATES[state] : <span class="tag">{STATES[state]}{share}</span>}
+        {state === "running" ? text : <span class="tag">{text}</span>}
       </td>
       <td class="number">{worker}</td>
       <td class="number extra">{countText(task.in)}</td>
@@ -70,11 +62,6 @@ function Row({ task }: { readonly task: TaskStatus }) {
 }
 
 function noteOf({ groupId, protocol, counts, restored }: GroupStatus): string {
-  const parts = [`${counts.running} running`];
-  const share = restored === null ? "" : ` ${percentText(restored)}`;
-  if (counts.restoring > 0) parts.push(`${counts.restoring} restoring${share}`);
-  if (counts.waiting > 0) parts.push(`${counts.waiting} waiting`);
-  if (counts.revoking > 0) parts.push(`${counts.revoking} being given up`);
   const where = groupId === null ? "" : `; group ${safe(groupId)} (${safe(protocol ?? "")})`;
-  return parts.join(", ") + where;
+  return countsText(counts, restored) + where;
 }

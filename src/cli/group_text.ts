@@ -49,7 +49,7 @@ function groupParts(group: GroupStatus, hasBegun: boolean): string[] {
   const facts = [isGone ? goneText(hasBegun) : state, ...epoch === null ? [] : [`epoch ${epoch}`]];
   if (!isCurrent) facts.push("of another generation of the app");
   const head = [`group      ${oneLine(groupId)}: ${facts.map(oneLine).join(", ")}`];
-  head.push(`tasks      ${tasksText(tasks)}`);
+  head.push(`tasks      ${ownersText(tasks)}`);
   if (status !== null) head.push(`waits      ${oneLine(status)}`);
   const idOf = shortIds(members.map(({ id }) => id));
   const nodeOf = shortIds(members.flatMap(({ processId }) => processId ?? []));
@@ -91,7 +91,7 @@ function groupParts(group: GroupStatus, hasBegun: boolean): string[] {
   return parts;
 }
 
-function tasksText(tasks: readonly TaskInfo[]): string {
+function ownersText(tasks: readonly TaskInfo[]): string {
   const owned = tasks.filter(({ owner }) => owner !== null).length;
   const moving = tasks.filter(({ owner, next }) => owner !== null && next !== null).length;
   const facts = [`${owned} of ${tasks.length} have a member`];

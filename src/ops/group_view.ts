@@ -5,16 +5,9 @@
  */
 import type { WorkerIndex } from "../core/ids.ts";
 import type { TaskId } from "../core/task_id.ts";
+import { countsText, type TaskState } from "./task_words.ts";
 
-/** Where a task is in its life on a machine. */
-export type TaskState =
-  /** It is assigned, and its worker does not run it yet. */
-  | "waiting"
-  /** Its state is being read. */
-  | "restoring"
-  | "running"
-  /** It is being given up, and waits for its last commit. */
-  | "revoking";
+export type { TaskState };
 
 /** All states, in the order of a task's life. */
 export const TASK_STATES: readonly TaskState[] = ["waiting", "restoring", "running", "revoking"];
@@ -97,12 +90,5 @@ export function restoredShare(tasks: readonly TaskView[]): number | null {
 
 /** Returns the tasks in words: `12 running, 3 restoring 41 %`. */
 export function tasksText(tasks: readonly TaskView[]): string {
-  const counts = countTasks(tasks);
-  const share = restoredShare(tasks);
-  const percent = share === null ? "" : ` ${Math.floor(share * 100)} %`;
-  const parts = [`${counts.running} running`];
-  if (counts.restoring > 0) parts.push(`${counts.restoring} restoring${percent}`);
-  if (counts.waiting > 0) parts.push(`${counts.waiting} waiting`);
-  if (counts.revoking > 0) parts.push(`${counts.revoking} leaving`);
-  return parts.join(", ");
+  return countsText(countTasks(tasks), restoredShare(tasks));
 }

@@ -155,7 +155,7 @@ Deno.test("a machine of a group is ready when all of its tasks run", () => {
   );
   assertEquals(found({ tasks: [taskOf("keyed_0", { state: "revoking" })] }), [
     false,
-    "0 running, 1 leaving",
+    "0 running, 1 being given up",
   ]);
 });
 
