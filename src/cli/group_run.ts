@@ -27,6 +27,7 @@ import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
 import { type DescribedGroup, FlowDescriber } from "../runtime/process/group/flow_describer.ts";
 import { NodeMonitor, type NodeStatus } from "../runtime/process/group/node_monitor.ts";
 import { FirstLoad, spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
+import { StateSweeper } from "../runtime/process/group/state_sweeper.ts";
 import { openStateFolder } from "../runtime/process/group/state_folder.ts";
 import { Supervisor } from "../runtime/process/group/supervisor.ts";
 import type { OutputTaps } from "../runtime/process/spawn.ts";
@@ -237,6 +238,12 @@ async function runNode(
       monitor.joins(described, supervisor);
       log.info("joining the group", factsOf(described, workers));
       stop.pass({ stop: stopNode, kill: () => supervisor.kill() });
+      await using _sweeper = new StateSweeper({
+        folder: folder.path,
+        clock: systemClock,
+        log,
+        readings: () => supervisor.readings,
+      });
       const exitCode = await supervisor.run();
       stop.throwIfKilled();
       return { exitCode, sessionMs: membership.sessionTimeoutMs };

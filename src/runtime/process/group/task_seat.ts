@@ -111,6 +111,8 @@ export interface SeatReading {
   readonly owned: Tasks;
   /** Of those: what it is to give up. */
   readonly revoked: Tasks;
+  /** Tasks that it does not own, of whose state it keeps a copy. */
+  readonly copies: Tasks;
   /** What its process said last; `null` before. */
   readonly status: TaskWorkerStatus | null;
   /** When that was, by the clock that nobody sets. */
@@ -225,6 +227,7 @@ export class TaskSeat {
       isRunning: life !== null && life.phase !== "loading" && life.end === null,
       owned: this.#owned,
       revoked: this.#revoked,
+      copies: this.#copies,
       status: (life ?? this.#last)?.status ?? null,
       statusAt: (life ?? this.#last)?.statusAt ?? 0,
       heardAt: life?.heardAt ?? elapsedOf(this.#settings.clock),

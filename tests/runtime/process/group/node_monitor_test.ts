@@ -21,6 +21,7 @@ function reading(more: Partial<SeatReading> = {}): SeatReading {
     heardAt: 1_000,
     flow: FLOW,
     groupStatus: null,
+    copies: new Set(),
     restarts: 0,
     moves: { assigned: 1, givenUp: 0, lost: 0 },
     ...more,
