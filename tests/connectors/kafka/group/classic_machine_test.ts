@@ -206,6 +206,20 @@ Deno.test("a member asks for its tasks as soon as it is ready for all of them", 
   assertEquals([its.ready, its.awaits, its.standbys, its.round], [warmUps, warmUps, warmUps, 1]);
 });
 
+Deno.test("a copy that caught up before the group wanted it is told at once, and one that fell back is not", () => {
+  const { it, request, answer, joined, granted, claim } = machine({ keepsCopies: true });
+  const [warmUps, none] = [new Set([A]), new Set<never>()];
+  answer(0, "join", joined(3));
+  it.caughtUp(warmUps, 0);
+  const wanted = granted({ awaits: warmUps, warmUps, standbys: warmUps });
+  answer(0, "sync", wanted);
+  assertEquals(claim(0).claim.ready, warmUps);
+  answer(0, "join", joined(4));
+  it.caughtUp(none, 0); // its process has ended while the group shared the tasks out
+  answer(0, "sync", wanted);
+  assertEquals(request(250).kind, "heartbeat");
+});
+
 Deno.test("a member asks for tasks that it is ready for if others take long", () => {
   const { it, answer, done, joined, granted, claim } = machine({ keepsCopies: true });
   answer(0, "join", joined(3));

@@ -51,6 +51,18 @@ Deno.test("a task with a state stays with its owner until the next one has caugh
   assertEquals(grantsOf([released, ready]), [{ tasks: A }, { tasks: B }]);
 });
 
+Deno.test("a task whose owner goes while another member gets ready runs there at once, ready or not", () => {
+  const awaits = new Set([B]);
+  for (const ready of [new Set<TaskId>(), awaits]) {
+    const next = member("b", { awaits, ready, standbys: awaits });
+    assertEquals(grantsOf([member("a", { owned: new Set([A]) }), next]), [
+      { tasks: A },
+      { tasks: B },
+    ]);
+    assertEquals(grantsOf([next]), [{ tasks: `${A} ${B}` }], "all that there is");
+  }
+});
+
 Deno.test("a member is to get the task that it expects, though it could have another one sooner", () => {
   const onDisk = new Map([[A, 100], [B, 900]]);
   const owner = member("a", { owned: new Set([A, B]), onDisk });
