@@ -311,6 +311,8 @@ export class StreamsMachine implements Machine<StreamsRequest, StreamsAnswer> {
   unanswered(request: StreamsRequest, fatal: Error | null, now: number): void {
     if (this.#phase === "leaving") {
       if (isLeave(request)) this.#afterLeave(fatal === null && this.#dismisses, now);
+    } else if (request.kind === "describe" && !this.#looksNow) {
+      this.#looksForTarget(now, TARGET_MS); // it has asked for nothing that the member needs
     } else if (fatal !== null) {
       this.#phase = "over";
       this.holding.fail(fatal);

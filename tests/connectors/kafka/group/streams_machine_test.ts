@@ -323,6 +323,25 @@ Deno.test("looks at the target do not put off heartbeats", () => {
   assertEquals(beats.slice(-3), [25_100, 30_100, 35_100]);
 });
 
+Deno.test("a look at the target that fails costs the member nothing", () => {
+  const { it, beat, request, member: described } = newcomer();
+  beat(0, { activeTasks: toWire([A]) });
+  for (let now = 0; now < 50_000; now += 100) {
+    const step = it.decide(now);
+    if (step.kind !== "send") continue;
+    if (step.request.kind === "heartbeat") beat(now);
+    else it.unanswered(step.request, now % 2_000 === 0 ? new Error("denied") : null, now);
+  }
+  assertEquals(it.holding.owned, new Set([A]));
+  assertEquals(it.holding.takeEvents(), []);
+  // One that it needs, as an answer was lost, is repeated after a heartbeat.
+  it.hurry(6, 50_000);
+  beat(50_000, { memberEpoch: 6 });
+  it.unanswered(request(50_000), null, 50_000);
+  beat(50_500, { memberEpoch: 6 });
+  assertEquals(described(50_500, [A, B], [A], 6), [{ kind: "awaited", tasks: new Set([B]) }]);
+});
+
 Deno.test("a member that is not to look never does", () => {
   const { it, beat } = machine();
   beat(0, { activeTasks: [] });
