@@ -14,6 +14,7 @@ import { FencedError, type ShuffleReader, UnrestorableError } from "../../src/gr
 import { eventually } from "../support/eventually.ts";
 import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
+import { deleteOffsets } from "../support/kafka/delete_offsets.ts";
 import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
 import { createTopic, produce, readAll, replaceTopic } from "../support/kafka/kafka.ts";
 import {
@@ -294,6 +295,30 @@ Deno.test("a partition without an offset is a new one if the group has others", 
   await log.close();
   const other = await group.machine();
   assertEquals((await restored(other, taskId("read", 0))).offsets, []);
+});
+
+Deno.test("a partition whose offset was deleted is not read again from its beginning", async () => {
+  await using group = await Group.create();
+  const log = await group.machine();
+  await log.commit(epochOf({
+    tasks: [group.read(0, 5n), shuffled(KEYED, 3n), shuffled(taskId("spread", 0), 2n)],
+  }));
+  await log.commit(epochOf({ tasks: [group.read(1, 4n)] }));
+  await log.close();
+  await deleteOffsets(group.brokers, group.groupId, [
+    [group.source, 1],
+    [`${group.app}.spread.shuffle`, 0],
+    [`${group.app}.keyed.shuffle`, 1],
+  ]);
+  const other = await group.machine();
+  for (const task of [taskId("read", 1), taskId("spread", 0)]) {
+    const { message } = await assertRejects(() => other.restore(task), TaskLogError);
+    assertStringIncludes(message, `task "${task}" cannot be restored: it has committed before`);
+    assertStringIncludes(message, `cli.ts group ${group.app} reset`);
+  }
+  assertEquals((await restored(other, taskId("read", 0))).offsets, [{ offset: 5n }]);
+  assertEquals((await restored(other, KEYED)).offsets, [3n]); // its changelog has it
+  assertEquals((await restored(other, taskId("spread", 1))).offsets, []); // never committed
 });
 
 Deno.test("a changelog and group offsets that do not fit together are an error", async () => {

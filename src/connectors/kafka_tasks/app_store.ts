@@ -31,6 +31,7 @@ import { persisting } from "./persisting.ts";
 import { positionsInMetadata } from "./positions.ts";
 import { StableOffsets } from "./stable_offsets.ts";
 import {
+  lostOffsets,
   TaskLogError,
   toBeginAgain,
   unreadablePositions,
@@ -181,7 +182,7 @@ export class KafkaAppStore implements AppStore {
   /** The positions of tasks without a changelog. */
   #positions(
     group: GroupSettings,
-    { hasBegun, moved }: Control,
+    { hasBegun, begunTasks, moved }: Control,
     committed: ReadonlyMap<string, GroupOffset>,
   ): Map<TaskId, readonly StoredPosition[]> {
     const { app } = this.#options;
@@ -212,6 +213,10 @@ export class KafkaAppStore implements AppStore {
     const names = new Set(stateless.map(({ name }) => name));
     for (const [task, stored] of moved) {
       if (names.has(partsOf(task).subtopology) && !positions.has(task)) positions.set(task, stored);
+    }
+    for (const task of begunTasks) {
+      const { subtopology } = partsOf(task);
+      if (names.has(subtopology) && !positions.has(task)) throw lostOffsets(app, groupId, task);
     }
     return positions;
   }

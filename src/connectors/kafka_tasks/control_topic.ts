@@ -6,13 +6,14 @@
  *                          "subtopologies":[…],"exchanges":[…],"dropped":[…],
  *                          "tellsChangelogs":true,"enteredAt":…}
  *   key ["begun"]         {}, in the first transaction of each process
+ *   key ["begun","TASK"]  {}, in the first transaction of the task
  *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
  *   key ["first","TOPIC"] {"partitions":…}: how many the topic had when the app first read it
  *   key ["failure"]       {"text":…,"at":…}: why a machine has ended all of them last
  * ```
  *
  * Only the process that has acquired the transactional id of the topic last can write them, except
- * the second.
+ * the second and the third.
  *
  * @module
  */
@@ -45,10 +46,14 @@ const TRANSACTION_MS = 10_000;
 const SILENCE_MS = 60_000;
 
 const GROUP_KEY = '["group"]';
-const BEGUN_KEY = '["begun"]';
+const BEGUN = "begun";
+const BEGUN_KEY = JSON.stringify([BEGUN]);
 const MOVED = "moved";
 const FIRST = "first";
 const FAILURE_KEY = '["failure"]';
+
+/** Keys of the topic that its groups write. */
+const OUR_KEYS = /^\["(group|begun|moved|first|failure)"/;
 
 const PACKING: PackingOptions = { writer: "the group", batchBytes: 1 << 19 };
 
@@ -89,6 +94,8 @@ export interface Control {
   readonly group: GroupSettings & { readonly format: number } | null;
   /** Whether anything has been committed in this generation. */
   readonly hasBegun: boolean;
+  /** The tasks that have committed in this generation. */
+  readonly begunTasks: ReadonlySet<TaskId>;
   /** Where tasks begin that have nothing of their own in this generation. */
   readonly moved: ReadonlyMap<TaskId, readonly StoredPosition[]>;
 }
@@ -106,9 +113,12 @@ export interface ControlOptions {
 /** What is needed to read the topic. */
 type ControlSource = Pick<ControlOptions, "app" | "connection" | "openingMs">;
 
-/** The record that a process adds to its first transaction. */
-export function addBegun(app: string, pending: PendingRecords): void {
-  pending.add({ topic: controlTopic(app), partition: 0 }, recordOf(BEGUN_KEY, {}), PACKING);
+/** Adds records to a transaction, which is the first of these tasks. */
+export function addBegun(app: string, tasks: Iterable<TaskId>, pending: PendingRecords): void {
+  const of = { topic: controlTopic(app), partition: 0 };
+  for (const key of [BEGUN_KEY, ...Array.from(tasks, begunKey)]) {
+    pending.add(of, recordOf(key, {}), PACKING);
+  }
 }
 
 /** Writes to the topic, for as long as nobody else has opened it since. */
@@ -147,7 +157,7 @@ export class ControlWriter implements AsyncDisposable {
     const gone = [...before.moved.keys()].filter((task) => !moved.has(task));
     await this.#commit([
       recordOf(GROUP_KEY, { ...settings, format: FORMAT }),
-      ...this.#forgotten(gone),
+      ...this.#forgotten(gone, before),
       ...Array.from(moved, ([task, positions]) => ({
         ...recordOf(JSON.stringify([MOVED, task]), {}),
         value: Buffer.from(encodePositions(positions)),
@@ -168,17 +178,23 @@ export class ControlWriter implements AsyncDisposable {
   }
 
   /** Has the topic say again that nothing was ever read or committed. What the app is stays. */
-  async forgetBegun({ group, moved }: Control, topics: Iterable<string>): Promise<void> {
+  async forgetBegun(control: Control, topics: Iterable<string>): Promise<void> {
+    const { group, moved } = control;
     const settings = group === null ? [] : [recordOf(GROUP_KEY, { ...group, dropped: [] })];
     const first = Array.from(
       topics,
       (topic) => ({ ...recordOf(firstKey(topic), {}), value: null }),
     );
-    await this.#commit([...settings, ...this.#forgotten([...moved.keys()]), ...first]);
+    await this.#commit([...settings, ...this.#forgotten([...moved.keys()], control), ...first]);
   }
 
-  #forgotten(tasks: readonly TaskId[]): WireRecord[] {
-    const keys = [BEGUN_KEY, FAILURE_KEY, ...tasks.map((task) => JSON.stringify([MOVED, task]))];
+  #forgotten(moved: readonly TaskId[], { begunTasks }: Control): WireRecord[] {
+    const keys = [
+      BEGUN_KEY,
+      FAILURE_KEY,
+      ...Array.from(begunTasks, begunKey),
+      ...moved.map((task) => JSON.stringify([MOVED, task])),
+    ];
     return keys.map((key) => ({ ...recordOf(key, {}), value: null }));
   }
 
@@ -214,6 +230,7 @@ export async function forgetBegun(options: ControlOptions): Promise<void> {
 export async function readControl(options: ControlSource): Promise<Control> {
   let group: Control["group"] = null;
   let hasBegun = false;
+  const begunTasks = new Set<TaskId>();
   const moved = new Map<TaskId, readonly StoredPosition[]>();
   await read(options, (name, value) => {
     if (name === GROUP_KEY) group = JSON.parse(textOf(value));
@@ -221,13 +238,13 @@ export async function readControl(options: ControlSource): Promise<Control> {
     else if (name !== FAILURE_KEY) {
       const [kind, task] = JSON.parse(name);
       if (kind === FIRST) return;
-      if (kind !== MOVED || typeof task !== "string") {
-        throw new TypeError(`no group has key ${name}`);
-      }
-      moved.set(task as TaskId, decodePositions(value));
+      if (typeof task !== "string") throw new TypeError("it has an unknown key");
+      if (kind === BEGUN) begunTasks.add(task as TaskId);
+      else if (kind === MOVED) moved.set(task as TaskId, decodePositions(value));
+      else throw new TypeError("it has an unknown key");
     }
   });
-  return { group, hasBegun, moved };
+  return { group, hasBegun, begunTasks, moved };
 }
 
 /**
@@ -296,8 +313,6 @@ async function read(
     }
   }
 }
-
-const OUR_KEYS = /^\["(group|begun|moved|first|failure)"/;
 
 /**
  * Makes sure that this Millrace can read the topics of an app.
@@ -373,6 +388,10 @@ export function requireSame(app: string, control: Control, ours: Entered): void 
 
 function differs(app: string, what: string, cure: string): TaskLogError {
   return new TaskLogError(`group "${app}" ${what}: ${cure}, or give this flow another group`);
+}
+
+function begunKey(task: TaskId): string {
+  return JSON.stringify([BEGUN, task]);
 }
 
 function firstKey(topic: string): string {

@@ -123,7 +123,12 @@ export async function findApp(admin: GroupAdmin, app: string): Promise<AppParts>
   return { app, settings, hasBegun: control.hasBegun, topics, sizes, groups, handOvers };
 }
 
-const NO_CONTROL: Control = { group: null, hasBegun: false, moved: new Map() };
+const NO_CONTROL: Control = {
+  group: null,
+  hasBegun: false,
+  begunTasks: new Set(),
+  moved: new Map(),
+};
 
 function isHandOverOf(app: string, groupId: string): boolean {
   const generation = Number(groupId.slice(app.length + 1).split(".", 1)[0]);

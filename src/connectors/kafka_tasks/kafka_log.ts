@@ -132,6 +132,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #dropped: ReadonlySet<StepId>;
   readonly #counting = new Map<string, Promise<number>>(); // all tasks ask when they begin
   #hasBegun: boolean; // whether anything has been committed in the group
+  readonly #begun: Set<TaskId>; // tasks that are known to have committed
 
   private constructor(
     options: KafkaTaskLogOptions,
@@ -147,7 +148,7 @@ export class KafkaTaskLog implements GroupLog {
   ) {
     const { app, groupId, topology, log = silentLog, clock = systemClock } = options;
     const { connections, producer, control, topicIds, ended } = parts;
-    const { hasBegun, moved, group } = control;
+    const { hasBegun, begunTasks, moved, group } = control;
     const { dropped } = group!; // it has been confirmed
     const { signal } = ended;
     this.#options = options;
@@ -155,6 +156,7 @@ export class KafkaTaskLog implements GroupLog {
     this.#producer = producer;
     this.#ended = ended;
     this.#hasBegun = hasBegun;
+    this.#begun = new Set(begunTasks);
     this.#confirmation = parts.confirmation;
     this.#added = parts.added;
     this.#moved = moved;
@@ -294,8 +296,10 @@ export class KafkaTaskLog implements GroupLog {
     const signal = this.#restorer.begin(task); // now: it may be released while we wait
     const { positions, keys } = await explainRestore(async () => {
       // Only a member has tasks to restore, so nobody changes the app from here on.
-      await this.#confirmation.ask();
-      return await this.#restorer.restore(task, signal, onProgress);
+      const { begunTasks } = await this.#confirmation.ask();
+      const hasCommitted = begunTasks.has(task);
+      if (hasCommitted) this.#begun.add(task);
+      return await this.#restorer.restore(task, { hasCommitted, signal }, onProgress);
     });
     const own = positions.length > 0 ? positions : this.#moved.get(task) ?? [];
     return {
@@ -356,13 +360,17 @@ export class KafkaTaskLog implements GroupLog {
     }
     const offsets: CommittedOffset[] = [];
     const read: ReadOffset[] = [];
+    const begun: TaskId[] = [];
     for (const each of tasks) {
       this.#addState(each, pending, now);
-      offsets.push(...this.#offsetsOf(each));
-      const own = each.positions.filter(isShufflePosition);
-      read.push(...readOffsets(app, each.task, own).values());
+      const own = this.#offsetsOf(each);
+      if (own.length > 0 && !this.#begun.has(each.task)) begun.push(each.task);
+      offsets.push(...own);
+      const sent = each.positions.filter(isShufflePosition);
+      read.push(...readOffsets(app, each.task, sent).values());
     }
-    if (!this.#hasBegun && offsets.length > 0) addBegun(app, pending);
+    const isFirst = offsets.length > 0 && (!this.#hasBegun || begun.length > 0);
+    if (isFirst) addBegun(app, begun, pending);
     const batches = pending.take();
     let ends: ReadonlyMap<string, number> = new Map();
     try {
@@ -374,7 +382,8 @@ export class KafkaTaskLog implements GroupLog {
       await this.#producer.close(); // others wait for what is open
       throw explainCommit(error, app);
     }
-    this.#hasBegun ||= offsets.length > 0;
+    this.#hasBegun ||= isFirst;
+    for (const task of begun) this.#begun.add(task);
     this.#purge.committed(read);
     await this.#keep(tasks, ends);
   }

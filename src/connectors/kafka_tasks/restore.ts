@@ -39,7 +39,7 @@ import { PATIENCE_MS, persisting } from "./persisting.ts";
 import { positionsInMetadata, readOffsets } from "./positions.ts";
 import type { ChangelogSpan, StateCache, StateCaches } from "./state_caches.ts";
 import { StableOffsets } from "./stable_offsets.ts";
-import { TaskLogError, toBeginAgain, unreadablePositions } from "./task_log_error.ts";
+import { lostOffsets, TaskLogError, toBeginAgain, unreadablePositions } from "./task_log_error.ts";
 
 /** How long a changelog may send nothing, in milliseconds: transactions end before. */
 const SILENCE_MS = 60_000;
@@ -68,6 +68,14 @@ export interface RestorerOptions {
   readonly log: Log;
   /** What the disk has; `null` if nothing is kept there. */
   readonly caches: StateCaches | null;
+}
+
+/** What a task is restored with. */
+export interface RestoreOptions {
+  /** Whether it has committed in this generation, by what the control topic says. */
+  readonly hasCommitted: boolean;
+  /** From {@linkcode Restorer.begin}. */
+  readonly signal: AbortSignal;
 }
 
 /** What there is of a task, on the disk and in its changelog. */
@@ -110,14 +118,10 @@ export class Restorer {
     return ended.signal;
   }
 
-  /**
-   * Restores a task; see `GroupLog.restore`. To be released before it is restored again.
-   *
-   * @param signal From {@linkcode begin}.
-   */
+  /** Restores a task; see `GroupLog.restore`. To be released before it is restored again. */
   async restore(
     task: TaskId,
-    signal: AbortSignal,
+    { hasCommitted, signal }: RestoreOptions,
     onProgress?: (progress: RestoreProgress) => void,
   ): Promise<RestoredTask> {
     const subtopology = this.#subtopologyOf(task);
@@ -127,7 +131,12 @@ export class Restorer {
     const committed = offsets.filter(({ offset }) => offset !== null);
     if (!subtopology.hasState) {
       const positions = this.#inMetadata(task, committed);
-      await this.#require(task, subtopology, { positions, hasKeys: false, committed });
+      await this.#require(task, subtopology, {
+        positions,
+        hasKeys: false,
+        committed,
+        hasCommitted,
+      });
       return { positions: positions ?? [], keys: noKeys };
     }
     for (;;) {
@@ -135,7 +144,7 @@ export class Restorer {
       const { positions, states, cache } = changelog;
       try {
         const hasKeys = states.size > 0 || cache?.offset != null;
-        await this.#require(task, subtopology, { positions, hasKeys, committed });
+        await this.#require(task, subtopology, { positions, hasKeys, committed, hasCommitted });
       } catch (error) {
         if (!(error instanceof TaskLogError) || cache?.offset == null) throw error;
         this.#options.log.warn(
@@ -153,16 +162,18 @@ export class Restorer {
   async #require(
     task: TaskId,
     subtopology: SubTopology,
-    { positions, hasKeys, committed }: {
+    { positions, hasKeys, committed, hasCommitted }: {
       readonly positions: readonly StoredPosition[] | null;
       readonly hasKeys: boolean;
       readonly committed: readonly GroupOffset[];
+      readonly hasCommitted: boolean;
     },
   ): Promise<void> {
     await (committed.length > 0 ? this.#requireBegun(task) : this.#requireOffsets(task));
     if (positions !== null) return this.#requireAgreement(task, positions, committed);
     if (committed.length > 0) throw this.#isLost(task, subtopology, committed);
     if (hasKeys) throw this.#isDamaged(task);
+    if (hasCommitted) throw this.#isForgotten(task, subtopology);
     await this.#requireNew(task, subtopology);
   }
 
@@ -343,6 +354,12 @@ export class Restorer {
         `"${changelogTopic(app, partsOf(task).subtopology)}" has keys, but not where its inputs ` +
         `were: were records deleted? Bring it back from a copy, or ${toBeginAgain(app)}`,
     );
+  }
+
+  #isForgotten(task: TaskId, { hasState }: SubTopology): Error {
+    const { app, groupId } = this.#options;
+    const changelog = hasState ? changelogTopic(app, partsOf(task).subtopology) : null;
+    return lostOffsets(app, groupId, task, changelog);
   }
 
   /**

@@ -28,6 +28,21 @@ export function unreadablePositions(task: TaskId, groupId: string, cause: unknow
   );
 }
 
+/** A task has committed, and the group does not have its offsets any more, though it has others. */
+export function lostOffsets(
+  app: string,
+  groupId: string,
+  task: TaskId,
+  changelog: string | null = null,
+): TaskLogError {
+  const also = changelog === null ? "" : `, and its changelog "${changelog}" has nothing of it`;
+  return new TaskLogError(
+    `task "${task}" cannot be restored: it has committed before, but group "${groupId}" has none of ` +
+      `its offsets${also}. Were they deleted? Reading everything again would repeat results: if that ` +
+      `is right, ${toBeginAgain(app)}`,
+  );
+}
+
 /** The error for a record of an internal topic that is not what a task has written. */
 export function unreadableRecord(
   app: string,

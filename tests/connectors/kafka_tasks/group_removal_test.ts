@@ -38,7 +38,7 @@ Deno.test("an app is deleted, what it is last of all", async () => {
     "topic app.keyed.state",
     "topic app.control",
   ]);
-  admin.said = { group: null, hasBegun: false, moved: new Map() };
+  admin.said = { group: null, hasBegun: false, begunTasks: new Set(), moved: new Map() };
   await assertRejects(() => findApp(admin, "app"), UsageError);
 });
 

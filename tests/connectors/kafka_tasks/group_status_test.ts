@@ -142,13 +142,18 @@ Deno.test("an app that is not there is an error that names those that are", asyn
 
 Deno.test("an app that no machine has set up yet, or that an older one has, is shown", async () => {
   const admin = cluster();
-  admin.said = { group: null, hasBegun: false, moved: new Map() };
+  admin.said = { group: null, hasBegun: false, begunTasks: new Set(), moved: new Map() };
   assertEquals((await appStatus(admin, "app")).groups, []);
-  admin.said = { group: { ...cluster().said.group!, format: 2 }, hasBegun: true, moved: new Map() };
+  admin.said = {
+    group: { ...cluster().said.group!, format: 2 },
+    hasBegun: true,
+    begunTasks: new Set(),
+    moved: new Map(),
+  };
   await assertRejects(() => findApp(admin, "app"), TaskLogError, "topics of format 2");
   const old = { format: 1, generation: 1, shards: 2, protocol: "classic", hash: HASH };
   // without the parts of the flow
-  admin.said = { group: old as never, hasBegun: true, moved: new Map() };
+  admin.said = { group: old as never, hasBegun: true, begunTasks: new Set(), moved: new Map() };
   const { groups: [group] } = await appStatus(admin, "app");
   assertEquals([group.protocol, group.tasks], ["classic", []]);
 });

@@ -40,7 +40,7 @@ export function layout(
 /** An app. What its tasks have done is set by the test. */
 export class MemoryApp implements AppStore {
   readonly app = "orders";
-  control: Control = { group: null, hasBegun: false, moved: new Map() };
+  control: Control = { group: null, hasBegun: false, begunTasks: new Set(), moved: new Map() };
   /** How many members each group has. */
   readonly memberCounts = new Map<string, number>();
   /** What `before` returns besides the topology. */
@@ -57,8 +57,8 @@ export class MemoryApp implements AppStore {
 
   async read(): Promise<Control> {
     await this.turn();
-    const { group, hasBegun, moved } = this.control;
-    return { group: group === null ? null : structuredClone(group), hasBegun, moved };
+    const { group, hasBegun, begunTasks, moved } = this.control;
+    return { group: group === null ? null : structuredClone(group), hasBegun, begunTasks, moved };
   }
 
   async open(): Promise<AppWriter> {
@@ -76,7 +76,7 @@ export class MemoryApp implements AppStore {
     };
     return {
       write,
-      begin: (group, moved) => write(group, { hasBegun: false, moved }),
+      begin: (group, moved) => write(group, { hasBegun: false, begunTasks: new Set(), moved }),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }

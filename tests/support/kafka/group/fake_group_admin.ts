@@ -58,6 +58,7 @@ export function begunWith(...subtopologies: readonly SubTopology[]): Control {
       subtopologies,
     },
     hasBegun: true,
+    begunTasks: new Set(),
     moved: new Map(),
   };
 }
@@ -69,7 +70,7 @@ export class FakeGroupAdmin implements GroupAdmin, AsyncDisposable {
   /** How long its groups wait for silent members; `null` if it does not tell. */
   session: number | null = 9_000;
   readonly ended = new Map<string, PartitionEnds>();
-  said: Control = { group: null, hasBegun: false, moved: new Map() };
+  said: Control = { group: null, hasBegun: false, begunTasks: new Set(), moved: new Map() };
   /** What was done, in order. */
   readonly done: string[] = [];
   /** What refuses to be described or deleted, with what is thrown. */
