@@ -94,6 +94,14 @@ export interface ShuffleBatch {
   readonly bytes: Uint8Array;
 }
 
+/** How large a record may be. */
+export interface RecordLimit {
+  /** In bytes, of the record as a whole. */
+  readonly bytes: number;
+  /** How to raise it, as an end of a sentence: `raise this setting`. */
+  readonly raise: string;
+}
+
 /** What a task has done in an epoch. */
 export interface TaskEpoch {
   readonly task: TaskId;
@@ -212,6 +220,9 @@ export interface GroupLog {
 
   /** Returns how many partitions a topic has that the group reads. */
   partitionsOf(topic: string): Promise<number>;
+
+  /** Returns how large a record may be that is sent to the shards of a sub-topology. */
+  recordLimit(subtopology: string): RecordLimit;
 
   /** Reads the shuffle topic of a task, from an offset; `null` for its beginning. */
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader;

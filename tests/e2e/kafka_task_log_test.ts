@@ -1,4 +1,5 @@
 /** The log of a group on a real broker: commits, restores, zombies and killed processes. */
+import { ConfigResourceTypes } from "kafkajs";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { KafkaTaskLogOptions } from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
@@ -6,7 +7,7 @@ import { openMembership } from "../../src/connectors/kafka/group/open_membership
 import { acquire, Transaction } from "../../src/connectors/kafka/transactions/transaction.ts";
 import { TaskLogError } from "../../src/connectors/kafka_tasks/task_log_error.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { UsageError } from "../../src/core/errors.ts";
+import { StepError, UsageError } from "../../src/core/errors.ts";
 import { groupIdOf } from "../../src/group/topology.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
@@ -371,6 +372,41 @@ Deno.test("a record of others in a control topic is named, and can be taken back
   await write('["group"]', "junk");
   const lost = await assertRejects(() => group.machine(), TaskLogError);
   assertStringIncludes(lost.message, "give the group another name");
+});
+
+Deno.test("a state that its changelog does not accept is named with step, key, size and cure", async () => {
+  await using group = await Group.create();
+  const state = `${group.app}.keyed.state`;
+  const config = { "cleanup.policy": "compact", "max.message.bytes": "20000" };
+  await createTopic(group.brokers, { name: state, partitions: SHARDS, config });
+  const epoch = (step: string, size: number) =>
+    epochOf({ tasks: [shuffled(KEYED, 3n, [chunk(step, { [ONE]: "x".repeat(size) })])] });
+  const log = await group.machine();
+  const many = Object.fromEntries(keysOf(1, 100).map((key) => [key, "x".repeat(1_000)]));
+  await log.commit(epochOf({ tasks: [shuffled(KEYED, 2n, [chunk("count", many)])] }));
+  const admin = kafkaClient(group.brokers).admin();
+  const raise = async (bytes: number) => {
+    const configEntries = Object.entries({ ...config, "max.message.bytes": `${bytes}` })
+      .map(([name, value]) => ({ name, value }));
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: state, configEntries }];
+    await admin.alterConfigs({ resources, validateOnly: false });
+  };
+  await admin.connect();
+  try {
+    await raise(40_000);
+    await log.commit(epoch("count", 30_000)); // it asks again before it refuses
+  } finally {
+    await admin.disconnect();
+  }
+  const error = await assertRejects(() => log.commit(epoch("sum", 50_000)), StepError);
+  assertEquals([error.stepId, error.task, error.item?.includes(ONE)], ["sum", KEYED, true]);
+  assertStringIncludes(
+    error.message,
+    `the state of the key takes 49 KiB, and topic "${state}" accepts no more than 39 KiB: keep less ` +
+      `in one key, share it out over several, or raise max.message.bytes of topic "${state}"`,
+  );
+  const other = await group.machine();
+  assertEquals((await restored(other, KEYED)).keys[`count/${ONE}`].length, 30_000);
 });
 
 Deno.test("a commit to a changelog that was deleted and created again is an error", async () => {

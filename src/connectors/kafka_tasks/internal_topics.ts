@@ -34,8 +34,12 @@ const SHUFFLE = { "cleanup.policy": "delete", "retention.ms": "-1" };
 /** The settings of a topic that keeps the last value of each key. */
 const COMPACTED = { "cleanup.policy": "compact" };
 
+/** How large a batch a topic accepts, in bytes: its setting, and what brokers have by default. */
+const BATCH_LIMIT = "max.message.bytes";
+const USUAL_BATCH_LIMIT = 1_048_588;
+
 /** Records may be as large as a frame or the state of one key; not all brokers allow to say so. */
-const LARGE_RECORDS: ConfigEntry = { name: "max.message.bytes", value: String(8 << 20) };
+const LARGE_RECORDS: ConfigEntry = { name: BATCH_LIMIT, value: String(8 << 20) };
 
 /** Requests the broker's default number of replicas. */
 const DEFAULT_FACTOR = -1;
@@ -76,6 +80,7 @@ export function internalTopics(
  *
  * @param connection Must know all of the topics.
  * @param openingMs How long brokers may be away, in milliseconds; `Infinity`: without a limit.
+ * @returns How large a batch each of them accepts, in bytes.
  * @throws {TaskLogError} If one differs, or cannot be created. The message names it and the cure.
  * @throws {Error} If brokers are away for too long. The message names them.
  */
@@ -84,11 +89,25 @@ export async function ensureInternalTopics(
   topics: readonly InternalTopic[],
   clock: Clock,
   openingMs = OPENING_MS,
-): Promise<void> {
-  await persistingInReach(connection, async () => {
+): Promise<ReadonlyMap<string, number>> {
+  return await persistingInReach(connection, async () => {
     await makeMissing(connection, topics, clock);
-    for (const each of topics) await requireSettings(connection, each, clock);
+    const limits = new Map<string, number>();
+    for (const each of topics) {
+      const settings = await requireSettings(connection, each, clock);
+      limits.set(each.topic, batchLimitIn(settings));
+    }
+    return limits;
   }, openingMs);
+}
+
+/** Asks how large a batch a topic accepts, in bytes. */
+export async function batchLimitOf(connection: KafkaConnection, topic: string): Promise<number> {
+  return batchLimitIn(await settingsOf(connection, topic, [BATCH_LIMIT]));
+}
+
+function batchLimitIn(settings: ReadonlyMap<string, string | null>): number {
+  return Number(settings.get(BATCH_LIMIT) ?? USUAL_BATCH_LIMIT);
 }
 
 /**
@@ -201,11 +220,11 @@ async function requireSettings(
   connection: KafkaConnection,
   { topic, required }: InternalTopic,
   clock: Clock,
-): Promise<void> {
+): Promise<ReadonlyMap<string, string | null>> {
   for (const deadline = elapsedOf(clock) + STALE_MS;;) {
-    const settings = await settingsOf(connection, topic, Object.keys(required));
+    const settings = await settingsOf(connection, topic, [...Object.keys(required), BATCH_LIMIT]);
     const other = Object.entries(required).find(([name, value]) => settings.get(name) !== value);
-    if (other === undefined) return;
+    if (other === undefined) return settings;
     const [name, value] = other;
     if (elapsedOf(clock) >= deadline) {
       throw new TaskLogError(

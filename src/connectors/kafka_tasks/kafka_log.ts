@@ -22,6 +22,7 @@ import type {
 import type {
   GroupEpoch,
   GroupLog,
+  RecordLimit,
   RestoredKeys,
   RestoredTask,
   RestoreProgress,
@@ -36,6 +37,7 @@ import { KafkaConnection } from "../kafka/client/connection.ts";
 import type { ConnectionSettings } from "../kafka/properties/connection_settings.ts";
 import type { Brokers } from "../kafka/properties/options.ts";
 import { positionName } from "../kafka/wire/topic_partition.ts";
+import type { WireRecord } from "../kafka/wire/write_batch.ts";
 import type { CommittedOffset } from "../kafka/wire/txn_offset_commit.ts";
 import { AddedPartitions } from "./added_partitions.ts";
 import { KafkaAppStore } from "./app_store.ts";
@@ -45,10 +47,11 @@ import { beginApp, confirmEntered } from "./enter_app.ts";
 import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
 import { kafkaPlaceOf } from "./kafka_place.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
-import { type PackingOptions, PendingRecords } from "./pending_records.ts";
+import { type PendingBatch, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
 import { OPENING_MS } from "./persisting.ts";
 import { Purge } from "./purge.ts";
+import { RecordLimits } from "./record_limits.ts";
 import { Restorer } from "./restore.ts";
 import { StateCaches } from "./state_caches.ts";
 import { ChangelogTails } from "./changelog_tails.ts";
@@ -63,9 +66,6 @@ import { Buffer } from "node:buffer";
 
 /** How long a broker keeps a transaction open, in milliseconds; less than any session timeout. */
 const TRANSACTION_MS = 10_000;
-
-/** Batches stay well below what brokers accept by default. */
-const BATCH_BYTES = 1 << 19;
 
 /** What the log of a process is. */
 export interface KafkaTaskLogOptions {
@@ -111,6 +111,16 @@ interface Connections {
   readonly shuffles: KafkaConnection;
 }
 
+/** What an epoch is to the brokers. */
+interface Written {
+  readonly batches: readonly (readonly PendingBatch[])[];
+  readonly offsets: readonly CommittedOffset[];
+  /** Up to where shuffle topics have been read. */
+  readonly read: readonly ReadOffset[];
+  /** Tasks that commit for the first time, as far as is known. */
+  readonly begun: readonly TaskId[];
+}
+
 /** The log of a group, as one process sees it. */
 export class KafkaTaskLog implements GroupLog {
   readonly #options: KafkaTaskLogOptions;
@@ -124,7 +134,7 @@ export class KafkaTaskLog implements GroupLog {
   readonly #fetcher: ShuffleFetcher;
   readonly #purge: Purge;
   readonly #stateful: ReadonlySet<string>;
-  readonly #packing: { readonly shuffle: PackingOptions; readonly state: PackingOptions };
+  readonly #limits: RecordLimits;
   readonly #ended: AbortController;
   readonly #confirmation: Confirmation<Control>;
   readonly #added: AddedPartitions;
@@ -143,6 +153,7 @@ export class KafkaTaskLog implements GroupLog {
       readonly confirmation: Confirmation<Control>;
       readonly added: AddedPartitions;
       readonly topicIds: ReadonlyMap<string, string | null>;
+      readonly limits: RecordLimits;
       readonly ended: AbortController;
     },
   ) {
@@ -196,10 +207,7 @@ export class KafkaTaskLog implements GroupLog {
     });
     this.#fetcher = new ShuffleFetcher(app, connections.shuffles, topicIds, signal);
     this.#purge = new Purge(connection, { log, clock });
-    this.#packing = {
-      shuffle: { writer: "an exchange", batchBytes: BATCH_BYTES },
-      state: { writer: "the state of a task", batchBytes: BATCH_BYTES },
-    };
+    this.#limits = parts.limits;
   }
 
   /**
@@ -225,7 +233,7 @@ export class KafkaTaskLog implements GroupLog {
     const connections = { commits: connect(), restores: connect(), shuffles: connect() };
     const { commits, restores } = connections;
     try {
-      await ensureInternalTopics(restores, wanted, clock, openingMs);
+      const limits = await ensureInternalTopics(restores, wanted, clock, openingMs);
       const { topics } = await restores.open(() => restores.metadata(), {
         limitMs: openingMs,
         missingMs: OPENING_MS,
@@ -257,6 +265,7 @@ export class KafkaTaskLog implements GroupLog {
         confirmation,
         added,
         topicIds,
+        limits: new RecordLimits(restores, limits),
         ended,
       });
     } catch (error) {
@@ -340,14 +349,40 @@ export class KafkaTaskLog implements GroupLog {
     }
   }
 
+  recordLimit(subtopology: string): RecordLimit {
+    return this.#limits.ofValue(shuffleTopic(this.#options.app, subtopology));
+  }
+
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
     const { subtopology, partition } = partsOf(task);
     const topic = shuffleTopic(this.#options.app, subtopology);
     return this.#fetcher.read({ topic, partition }, from);
   }
 
-  async commit({ tasks, shuffle, identity }: GroupEpoch): Promise<void> {
+  async commit(epoch: GroupEpoch): Promise<void> {
     const { app, groupId } = this.#options;
+    let ends: ReadonlyMap<string, number> = new Map();
+    let written: Written;
+    try {
+      const { batches, offsets } = written = await this.#written(epoch);
+      const { identity: member } = epoch;
+      await this.#outputs.commit(async () => {
+        ends = await this.#producer.commit({ batches, groupId, offsets, member });
+      });
+    } catch (error) {
+      this.#caches?.abandon(); // to read what is not there yet takes less time than to write it
+      await this.#producer.close(); // others wait for what is open
+      throw explainCommit(error, app);
+    }
+    this.#hasBegun ||= written.offsets.length > 0;
+    for (const task of written.begun) this.#begun.add(task);
+    this.#purge.committed(written.read);
+    await this.#keep(epoch.tasks, ends);
+  }
+
+  /** What an epoch writes to internal topics, and commits to the group. Nothing is sent yet. */
+  async #written({ tasks, shuffle }: GroupEpoch): Promise<Written> {
+    const { app } = this.#options;
     const pending = new PendingRecords();
     const now = Date.now();
     for (const { subtopology, shard, bytes } of shuffle) {
@@ -355,14 +390,14 @@ export class KafkaTaskLog implements GroupLog {
       pending.add(
         of,
         { key: null, value: bytes, headers: [], timestamp: now },
-        this.#packing.shuffle,
+        this.#limits.packing(of.topic, "an exchange"),
       );
     }
     const offsets: CommittedOffset[] = [];
     const read: ReadOffset[] = [];
     const begun: TaskId[] = [];
     for (const each of tasks) {
-      this.#addState(each, pending, now);
+      await this.#addState(each, pending, now);
       const own = this.#offsetsOf(each);
       if (own.length > 0 && !this.#begun.has(each.task)) begun.push(each.task);
       offsets.push(...own);
@@ -371,21 +406,7 @@ export class KafkaTaskLog implements GroupLog {
     }
     const isFirst = offsets.length > 0 && (!this.#hasBegun || begun.length > 0);
     if (isFirst) addBegun(app, begun, pending);
-    const batches = pending.take();
-    let ends: ReadonlyMap<string, number> = new Map();
-    try {
-      await this.#outputs.commit(async () => {
-        ends = await this.#producer.commit({ batches, groupId, offsets, member: identity });
-      });
-    } catch (error) {
-      this.#caches?.abandon(); // to read what is not there yet takes less time than to write it
-      await this.#producer.close(); // others wait for what is open
-      throw explainCommit(error, app);
-    }
-    this.#hasBegun ||= isFirst;
-    for (const task of begun) this.#begun.add(task);
-    this.#purge.committed(read);
-    await this.#keep(tasks, ends);
+    return { batches: pending.take(), offsets, read, begun };
   }
 
   /** The disk gets what has been committed: only then, so that it is never ahead of the log. */
@@ -401,15 +422,30 @@ export class KafkaTaskLog implements GroupLog {
     }
   }
 
-  #addState({ task, positions, state }: TaskEpoch, pending: PendingRecords, now: number): void {
+  async #addState(
+    { task, positions, state }: TaskEpoch,
+    pending: PendingRecords,
+    now: number,
+  ): Promise<void> {
     const { subtopology, partition } = partsOf(task);
     if (!this.#stateful.has(subtopology)) {
       if (state.length > 0) throw new TypeError(`task "${task}" has state, and no changelog`);
       return;
     }
-    const of = { topic: changelogTopic(this.#options.app, subtopology), partition };
-    for (const record of stateRecords(state, now)) pending.add(of, record, this.#packing.state);
-    pending.add(of, positionsRecord(positions, now), this.#packing.state);
+    const topic = changelogTopic(this.#options.app, subtopology);
+    const packing = this.#limits.packing(topic, "the state of a task");
+    const of = { topic, partition };
+    const large: WireRecord[] = [];
+    const add = (record: WireRecord) => {
+      if (this.#limits.fits(topic, record)) pending.add(of, record, packing);
+      else large.push(record);
+    };
+    for (const record of stateRecords(state, now)) add(record);
+    add(positionsRecord(positions, now));
+    for (const record of large) {
+      await this.#limits.require({ task, topic, record });
+      pending.add(of, record, packing);
+    }
   }
 
   /** The offsets that the group gets. Without a changelog, the first has all positions. */

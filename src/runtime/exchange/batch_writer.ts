@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sizeDown, sizeUp } from "../../core/byte_sizes.ts";
 import { BatchEncoder } from "../../core/value_codec.ts";
 import type { FailItem } from "./dealing.ts";
 
@@ -22,6 +23,8 @@ export interface BatchLimits {
   readonly batchItems?: number;
   /** Where items go, for the error of one that is too long: `to another worker`. */
   readonly to: string;
+  /** How to raise the limit, as an end of that error's sentence; absent if nobody can. */
+  readonly raise?: string;
 }
 
 /** Writes the batches of one exchange. */
@@ -74,11 +77,12 @@ export class BatchWriter {
   }
 
   #tooLarge(bytes: number): Error {
-    const { longest, to } = this.#limits;
+    const { longest, to, raise } = this.#limits;
     return new RangeError(
-      `the item takes ${Math.ceil(bytes / 2 ** 20)} MiB, and no more than ` +
-        `${Math.floor(longest / 2 ** 20)} MiB can be sent ${to}: make items smaller before this ` +
-        "step",
+      `the item takes ${sizeUp(bytes)}, and no more than ${
+        sizeDown(longest)
+      } can be sent ${to}: make ` +
+        `items smaller before this step${raise === undefined ? "" : `, or ${raise}`}`,
     );
   }
 }

@@ -7,7 +7,7 @@
 import type { Epoch } from "../../core/ids.ts";
 import type { TaskId } from "../../core/task_id.ts";
 import type { ExchangeNode } from "../../graph/nodes.ts";
-import type { ShuffleBatch } from "../../group/log.ts";
+import type { RecordLimit, ShuffleBatch } from "../../group/log.ts";
 import { isBatch, isEpochEnd, type Message, type Outgoing } from "../channel.ts";
 import { type BatchTarget, BatchWriter } from "../exchange/batch_writer.ts";
 import { type Deal, dealing, type FailItem } from "../exchange/dealing.ts";
@@ -17,7 +17,7 @@ import type { SentTime } from "./sent_time.ts";
 import { encodeShuffleBatch } from "./shuffle_batch.ts";
 import type { WaitingBytes } from "./waiting_bytes.ts";
 
-/** A record holds about this many bytes at most, if it has more than one frame. */
+/** A record has this many bytes at most, if it has more than one frame. */
 const RECORD_BYTES = 512 << 10;
 
 /**
@@ -27,8 +27,14 @@ const RECORD_BYTES = 512 << 10;
 const FRAME_ITEMS = 256;
 const FRAME_BYTES = 16 << 10;
 
-/** The most bytes of an item: topics of a group accept records of 8 MiB. */
-const LONGEST_ITEM = 7 << 20;
+/** What an item may take of what a record may have: others, and where they come from, go with it. */
+const ITEM_SHARE = 7 / 8;
+
+/** What a frame has of that before it is full. Its last item may take much more. */
+const FRAME_SHARE = 1 / 16;
+
+/** What a record of several frames has of that. */
+const RECORD_SHARE = 1 / 2;
 
 /** Where the exchanges of a flow lead. */
 export interface ShuffleTargets {
@@ -36,6 +42,8 @@ export interface ShuffleTargets {
   readonly receiverOf: (exchange: number) => string;
   /** How many shards each of them has. */
   readonly shards: number;
+  /** Returns how large a record to a sub-topology may be. */
+  readonly limitOf: (subtopology: string) => RecordLimit;
 }
 
 /** A frame, and what has to be said before it in the same record. */
@@ -85,10 +93,11 @@ export class ShuffleOut {
 
   /** Returns where a stage sends that feeds an exchange. */
   sender(exchange: number, options: SenderOptions): Outgoing {
-    const { receiverOf, shards } = this.#targets;
+    const { receiverOf, shards, limitOf } = this.#targets;
     const subtopology = receiverOf(exchange);
     const sender = new ShuffleSender(exchange, shards, {
       ...options,
+      limit: limitOf(subtopology),
       put: (epoch, shard, frame) => this.#put(epoch, { subtopology, shard }, frame),
       waits: (epoch, bytes) => this.#waiting.add(this.#first + epoch, bytes),
       roomIn: (epoch) => this.#waiting.roomIn(this.#first + epoch),
@@ -105,7 +114,9 @@ export class ShuffleOut {
       if (epoch > through) continue;
       this.#epochs.delete(epoch);
       for (const { subtopology, shard, frames } of shards.values()) {
-        for (const some of inRecords(frames)) {
+        const { bytes } = this.#targets.limitOf(subtopology);
+        const most = Math.min(RECORD_BYTES, Math.floor(bytes * RECORD_SHARE));
+        for (const some of inRecords(frames, most)) {
           batches.push({ subtopology, shard, bytes: encodeShuffleBatch(this.#task, some) });
         }
       }
@@ -125,6 +136,7 @@ export class ShuffleOut {
 
 /** What a sender needs of its task. */
 interface SenderHost extends SenderOptions {
+  readonly limit: RecordLimit;
   readonly put: (epoch: Epoch, shard: number, frame: WaitingFrame) => void;
   /** Frames of an epoch have, or will have, as many more bytes. */
   readonly waits: (epoch: Epoch, bytes: number) => void;
@@ -243,13 +255,15 @@ class ShuffleSender implements Outgoing {
   }
 
   #shard(shard: number): Shard {
+    const { limit: { bytes: most, raise }, fail } = this.#host;
     return this.#shards[shard] ??= {
       writer: new BatchWriter({
-        longest: LONGEST_ITEM,
-        batchBytes: FRAME_BYTES,
+        longest: Math.floor(most * ITEM_SHARE),
+        batchBytes: Math.min(FRAME_BYTES, Math.floor(most * FRAME_SHARE)),
         batchItems: FRAME_ITEMS,
         to: "to another task",
-      }, this.#host.fail),
+        raise,
+      }, fail),
       target: {
         batch: (count, items) => {
           this.#framed += items.length;
@@ -266,12 +280,15 @@ class ShuffleSender implements Outgoing {
  * Frames in parts that fit into a record. Each record says for itself where its items come from: a
  * task may go on with any of them, without those before.
  */
-function* inRecords(frames: readonly WaitingFrame[]): Generator<readonly Uint8Array[]> {
+function* inRecords(
+  frames: readonly WaitingFrame[],
+  most: number,
+): Generator<readonly Uint8Array[]> {
   let record: Uint8Array[] = [];
   let length = 0;
   let told = new Map<number, Uint8Array>(); // by exchange
   for (const { bytes, from, exchange } of frames) {
-    if (record.length > 0 && length + bytes.length > RECORD_BYTES) {
+    if (record.length > 0 && length + bytes.length > most) {
       yield record;
       [record, length, told] = [[], 0, new Map()];
     }

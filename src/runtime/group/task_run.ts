@@ -113,7 +113,8 @@ export class TaskRun {
     this.#host = { ...host, fail: (error) => host.fail(ofTask(task, error)) };
     this.#numbers = new ExchangeNumbers(cut.topology.exchanges);
     const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
-    this.#out = new ShuffleOut(task, { receiverOf, shards }, waiting);
+    const limitOf = (subtopology: string) => groupLog.recordLimit(subtopology);
+    this.#out = new ShuffleOut(task, { receiverOf, shards, limitOf }, waiting);
     this.#gone.promise.catch(() => {}); // nobody may wait for it
     this.#worker = new Worker(cut.graph, {
       index: partition,

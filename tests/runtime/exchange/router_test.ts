@@ -122,7 +122,7 @@ Deno.test("Router refuses an item that is too large by itself, and not for what 
   const error = assertThrows(() => router.push([["k", large], ["k", large]]), Error);
   assertStringIncludes(
     error.message,
-    "the item takes 3 MiB, and no more than 2 MiB can be sent to another worker: make items smaller",
+    "the item takes 2.1 MiB, and no more than 2 MiB can be sent to another worker: make items smaller",
   );
 });
 

@@ -25,9 +25,10 @@ const SHARDS = 4;
 const fail = (item: unknown, thrown: unknown) =>
   new Error(`${JSON.stringify(item)?.slice(0, 20)}: ${(thrown as Error).message}`);
 
-function sending(waiting = new WaitingBytes(() => {})) {
+function sending(waiting = new WaitingBytes(() => {}), bytes = 8 << 20) {
   const receiverOf = (exchange: number) => ["sums", "counts"][exchange];
-  return new ShuffleOut(TASK, { receiverOf, shards: SHARDS }, waiting);
+  const limitOf = () => ({ bytes, raise: "raise the limit" });
+  return new ShuffleOut(TASK, { receiverOf, shards: SHARDS, limitOf }, waiting);
 }
 
 /** A batch frame of an exchange. */
@@ -136,9 +137,28 @@ Deno.test("ShuffleOut refuses an item that no record can hold, and shows it", ()
   assertThrows(
     () => sender.push([["k", new Uint8Array(8 << 20)]]),
     Error,
-    "the item takes 9 MiB, and no more than 7 MiB can be sent to another task: make items smaller",
+    "the item takes 8.1 MiB, and no more than 7 MiB can be sent to another task: make items smaller",
   );
   assertThrows(() => sender.push([1]), Error, "1: ");
+});
+
+Deno.test("ShuffleOut makes no record that is larger than its topic accepts", () => {
+  const limit = 1 << 20;
+  const out = sending(new WaitingBytes(() => {}), limit);
+  const sender = out.sender(0, { route: "spread", fail, epoch: 0 });
+  // A large item may come after others of the same batch.
+  const sizes = [100, 60_000, 900_000, 3, ...Array.from({ length: 200 }, () => 20_000), 900_000];
+  for (let i = 0; i < SHARDS; i++) sender.push(sizes.map((size) => new Uint8Array(size)));
+  const batches = out.take(0);
+  const sent = Object.values(itemsOf(batches)).flat() as Uint8Array[];
+  assertEquals(sent.length, SHARDS * sizes.length);
+  assertEquals(batches.filter(({ bytes }) => bytes.length > limit), []);
+  assertThrows(
+    () => sender.push([new Uint8Array(950_000)]),
+    Error,
+    "the item takes 928 KiB, and no more than 896 KiB can be sent to another task: make items " +
+      "smaller before this step, or raise the limit",
+  );
 });
 
 Deno.test("decodeShuffleBatch refuses what is cut off or of another version", () => {

@@ -13,6 +13,7 @@ import {
   FencedError,
   type GroupEpoch,
   type GroupLog,
+  type RecordLimit,
   type RestoredKeys,
   type RestoredTask,
   SHUFFLE_STEP,
@@ -408,6 +409,10 @@ export class MemoryLog implements GroupLog {
 
   partitionsOf(topic: string): Promise<number> {
     return Promise.resolve(this.#group.topics.partitions(topic).length);
+  }
+
+  recordLimit(): RecordLimit {
+    return { bytes: 8 << 20, raise: "raise the limit of records" };
   }
 
   readShuffle(task: TaskId, from: bigint | null): ShuffleReader {
