@@ -404,7 +404,7 @@ class Assembly {
 
   /** The loop of a stage. The keys of stateful steps in it are put into `fused`. */
   #chain(stage: StagePlan, fused: Map<StepId, KeyTable>): Chain | null {
-    const { plan, readers, counter, host } = this.#parts;
+    const { plan, readers, counter, host, epoch } = this.#parts;
     if (isPassThrough(plan, stage)) return null;
     const { head } = stage;
     const reader = head.kind === "input" ? readers.get(head) : undefined;
@@ -413,6 +413,7 @@ class Assembly {
       // A fused step has no timers, so it is not told of quiet time.
       const scope = stepScope(host.clock, () => 0);
       const table = createKeyTable(node, host.journal?.ids() ?? null, scope);
+      host.journal?.watch(id, table, epoch);
       fused.set(id, table);
       this.#keyed.set(id, table);
       return table;

@@ -25,6 +25,19 @@ export interface WorkerNumber {
   readonly count: number;
 }
 
+/** What a record of a key takes besides its state, about, in bytes. */
+const KEY_BYTES = 64;
+
+/** The keys of a step, and the states of those that were looked at. */
+interface WatchedKeys {
+  readonly step: StepId;
+  readonly changes: KeyChanges;
+  /** The epoch in which keys change now. */
+  epoch: Epoch;
+  looks: number;
+  bytes: number;
+}
+
 /** Collects the parts. */
 export class Journal {
   readonly #worker: WorkerNumber;
@@ -33,6 +46,7 @@ export class Journal {
   readonly #positions = new EpochLedger<string, StoredPosition[]>(); // by role and step
   readonly #longest: number;
   readonly #sizes = new Map<StepId, StateSize>();
+  readonly #watched = new Map<StepId, WatchedKeys>();
 
   /**
    * `send` gets the changed keys, chunk by chunk. `longest`: the most bytes of a state or a
@@ -56,12 +70,50 @@ export class Journal {
     return new KeyIds(this.#numbering.firstId + index, count);
   }
 
+  /** Has {@linkcode changedBytes} count the keys of a step, from an epoch on. */
+  watch(step: StepId, changes: KeyChanges, epoch: Epoch): void {
+    this.#watched.set(step, { step, changes, epoch, looks: 0, bytes: 0 });
+  }
+
+  /**
+   * About how many bytes the snapshots of an epoch will have, as far as is known now. Steps that
+   * have not come to that epoch count nothing.
+   *
+   * @throws {StepError} If a snapshot cannot be taken or encoded.
+   */
+  changedBytes(epoch: Epoch): number {
+    let sum = 0;
+    for (const each of this.#watched.values()) {
+      const { changed } = each.changes;
+      if (each.epoch === epoch && changed > 0) sum += changed * (KEY_BYTES + this.#meanOf(each));
+    }
+    return sum;
+  }
+
+  /** The bytes of a state on average. Before the first snapshot, a few are encoded to learn that. */
+  #meanOf(each: WatchedKeys): number {
+    const known = this.sizeOf(each.step).of(1);
+    if (known !== null) return known;
+    if (each.changes.changed >= 2 ** each.looks) {
+      const logic = each.changes.someChanged();
+      if (logic !== null) {
+        each.bytes += this.#guard(each.step, { key: logic.key }, () => {
+          return encodeValue(logic.snapshot()).length;
+        });
+      }
+      each.looks++;
+    }
+    return each.bytes / Math.max(1, each.looks);
+  }
+
   /**
    * Sends the keys of a step that have changed by the end of an epoch.
    *
    * @throws {StepError} If a snapshot cannot be taken or encoded.
    */
   snapshot(epoch: Epoch, step: StepId, changes: KeyChanges): void {
+    const watched = this.#watched.get(step);
+    if (watched !== undefined) watched.epoch = epoch + 1;
     const send = (chunk: StateChunk) => this.#send(epoch, chunk);
     let count = 0;
     let bytes = 0;

@@ -78,6 +78,8 @@ export interface WorkerPart {
   readonly plan: Plan;
   /** Opens its inputs and outputs. */
   readonly opener: IoOpener;
+  /** As `TaskHost.mayRead`. */
+  readonly mayRead: (epoch: Epoch) => boolean;
 }
 
 /** What a worker starts with. */
@@ -193,6 +195,15 @@ export class Worker implements TaskHost {
   /** How much has been read, where every input knows its end and all count the same. */
   progress(): Progress | null {
     return this.#io.progress();
+  }
+
+  /** As {@linkcode Journal.changedBytes}. */
+  changedBytes(epoch: Epoch): number {
+    return this.#journal?.changedBytes(epoch) ?? 0;
+  }
+
+  mayRead(epoch: Epoch): boolean {
+    return this.#options.part?.mayRead(epoch) ?? true;
   }
 
   /** Answers a question about the state of its keys. */

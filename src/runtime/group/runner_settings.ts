@@ -27,6 +27,11 @@ export interface TaskRunnerSettings {
    * assigned by hand. See `GroupEpoch.identity`.
    */
   readonly identity: (() => Promise<CommitIdentity>) | null;
+  /**
+   * How many commits took too long, in a row: those of the processes before this one. Epochs are
+   * smaller then. @default {0}
+   */
+  readonly lateCommits?: number;
   /** The least length of an epoch, in milliseconds, from 0 on. */
   readonly intervalMs: number;
   readonly clock: Clock;

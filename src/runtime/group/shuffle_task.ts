@@ -92,6 +92,8 @@ export class ShuffleTask implements EpochSource {
     if (this.#stopping) return this.#end();
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
     if (this.#isWaiting) return false;
+    this.#isBlocked = !this.#host.mayRead(this.#epoch);
+    if (this.#isBlocked) return false;
     const record = this.#guard(() => this.#reader.next());
     if (record === null) return this.#wait();
     this.#record = record;

@@ -58,6 +58,9 @@ export interface TaskShare {
   readonly isChanged: boolean;
 }
 
+/** What the record of a key takes besides key and state, about, in bytes. */
+const RECORD_BYTES = 48;
+
 /** A shard that nobody sends to. */
 const EMPTY: ShuffleReader = {
   next: () => null,
@@ -83,6 +86,8 @@ export class TaskRun {
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
   #reader: ShuffleReader | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = [];
+  readonly #waiting: WaitingBytes;
+  #expected = { epoch: -1, bytes: 0 }; // of states that have no snapshot yet
   #phase: TaskStatus["phase"] = "restoring";
   #restored: RestoreProgress | null = null;
   #opening: Promise<void> = Promise.resolve(); // inputs and outputs
@@ -115,6 +120,7 @@ export class TaskRun {
     const receiverOf = (exchange: number) => cut.exchanges[exchange].to;
     const limitOf = (subtopology: string) => groupLog.recordLimit(subtopology);
     this.#out = new ShuffleOut(task, { receiverOf, shards, limitOf }, waiting);
+    this.#waiting = waiting;
     this.#gone.promise.catch(() => {}); // nobody may wait for it
     this.#worker = new Worker(cut.graph, {
       index: partition,
@@ -124,6 +130,7 @@ export class TaskRun {
       traces,
       part: {
         plan: part.plan,
+        mayRead: (epoch) => this.#mayRead(epoch),
         opener: {
           input: (config, at, resume) => groupLog.openInput(config, partition, at, resume),
           output: async (config, at, resume) =>
@@ -134,7 +141,7 @@ export class TaskRun {
         },
       },
     }, {
-      stateChanged: (epoch, chunk) => this.#changes.push({ epoch, chunk }),
+      stateChanged: (epoch, chunk) => this.#stateChanged(epoch, chunk),
       acknowledge: (epoch, positions) => {
         this.#acknowledged = { epoch, positions };
         host.advanced();
@@ -143,6 +150,26 @@ export class TaskRun {
       inputFailed: (error) => this.#host.fail(error),
       gaveUp: () => this.#host.fail(new Error(`task ${task} could not finish its work`)),
     });
+  }
+
+  /** Whether there is room for more in an epoch: states that have changed take some of it. */
+  #mayRead(epoch: Epoch): boolean {
+    this.#expectState(epoch, this.#worker.changedBytes(epoch));
+    return this.#waiting.roomIn(this.#first! + epoch) > 0;
+  }
+
+  /** Snapshots of an epoch are going to have about this many bytes. */
+  #expectState(epoch: Epoch, bytes: number): void {
+    const before = this.#expected.epoch === epoch ? this.#expected.bytes : 0;
+    if (bytes === before) return;
+    this.#expected = { epoch, bytes };
+    this.#waiting.addState(this.#first! + epoch, bytes - before);
+  }
+
+  #stateChanged(epoch: Epoch, chunk: StateChunk): void {
+    this.#changes.push({ epoch, chunk });
+    if (this.#expected.epoch === epoch) this.#expectState(epoch, 0);
+    this.#waiting.addState(this.#first! + epoch, bytesOf(chunk));
   }
 
   /** Resolves when nothing of it is open any more; rejects if the runner failed before. */
@@ -397,6 +424,13 @@ export class TaskRun {
     if (failure === null) this.#gone.resolve();
     else this.#gone.reject(failure);
   }
+}
+
+/** What changed keys take in the log, about. */
+function bytesOf({ ids, keys, states }: StateChunk): number {
+  let bytes = states.length + ids.length * RECORD_BYTES;
+  for (const key of keys ?? []) bytes += key.length;
+  return bytes;
 }
 
 /** Names the task in the error of a step. */

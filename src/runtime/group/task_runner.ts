@@ -10,7 +10,8 @@
  * next commit. No other process takes part: items come from there through the log.
  *
  * An epoch ends early if a task is given up or has never run before. It also does if much that was
- * sent or written waits for the commit. One in which nothing happened is not committed.
+ * sent, written or changed waits for the commit. If that of the next epoch is much, too, while an
+ * epoch is committed, inputs read no more. One in which nothing happened is not committed.
  *
  * @module
  */
@@ -45,7 +46,7 @@ export class TaskRunner implements TaskRuns {
   #wantedStandbys: ReadonlySet<TaskId> = new Set();
   readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #toGiveUp = new Set<TaskRun>(); // as soon as the epoch that closes is committed
-  readonly #waiting = new WaitingBytes(() => this.#closeSoon());
+  readonly #waiting: WaitingBytes;
   #past: readonly StepCounts[] = []; // of tasks that are gone
   #epoch = 0; // the one that is open, or closing
   #phase: "open" | "closing" | "committing" = "open";
@@ -60,6 +61,8 @@ export class TaskRunner implements TaskRuns {
   /** Runs nothing yet. */
   constructor(settings: TaskRunnerSettings) {
     this.#settings = settings;
+    const { lateCommits = 0 } = settings;
+    this.#waiting = new WaitingBytes(() => this.#closeSoon(), { lateCommits });
     this.#over.promise.catch(() => {}); // nobody may wait for it yet
     warnOfUnread(settings.cut.graph, settings.log);
   }
@@ -277,7 +280,9 @@ export class TaskRunner implements TaskRuns {
     if (shares.length > 0) {
       const began = elapsedOf(clock);
       await groupLog.commit(epochOf(shares, identity));
-      observer?.committed?.(epoch, elapsedOf(clock) - began, bytesOf(shares));
+      const ms = elapsedOf(clock) - began;
+      this.#waiting.took(epoch, ms);
+      observer?.committed?.(epoch, ms, bytesOf(shares));
     }
     if (this.#failure !== null) return;
     for (const run of runs) {

@@ -12,6 +12,10 @@ import type { KeyIds } from "./key_ids.ts";
 export interface KeyChanges {
   /** The keys that there are now. */
   readonly keys: { readonly size: number };
+  /** How many keys have changed; some may be forgotten by now. */
+  readonly changed: number;
+  /** Returns a key that has changed, if it is still there. */
+  someChanged(): KeyedLogic | null;
   /** Returns the forgotten keys that a snapshot has. */
   takeForgotten(): readonly ForgottenKey[];
   /** Calls `each` with the keys that have changed: iterating would take a fifth longer. */
@@ -73,6 +77,13 @@ export function createKeyTable(
 
   return {
     keys,
+    get changed() {
+      return count;
+    },
+    someChanged(): KeyedLogic | null {
+      const logic = changed[count >> 1] ?? null;
+      return logic === null || logic.id < 0 ? null : logic;
+    },
     markChanged,
     add(key: string): KeyedLogic {
       const logic = make(key, undefined, false);

@@ -293,6 +293,10 @@ export function createKeyedLoop(
     takeForgotten,
 
     takeChanged,
+    get changed() {
+      return table.changed;
+    },
+    someChanged: table.someChanged,
 
     take(): unknown[] {
       const pairs = out;

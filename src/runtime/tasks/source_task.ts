@@ -64,6 +64,7 @@ export class SourceTask implements EpochSource {
   #telling: Promise<void> = Promise.resolve();
   #closeThrough: Epoch = -1; // epochs up to this one are to end before the next batch
   #stopping = false;
+  #isFull = false; // whether the epoch has enough
   #failed = false; // the input has: it is not asked again
   #ended = false;
   #waiting = false;
@@ -138,9 +139,10 @@ export class SourceTask implements EpochSource {
   }
 
   get waits(): Waits {
-    return this.#outlet.isBlocked && !this.#ended && (!this.#waiting || this.#outlet.left > 0)
-      ? "room"
-      : null;
+    if (this.#ended) return null;
+    if (this.#isFull) return "room";
+    const hasMore = !this.#waiting || this.#outlet.left > 0;
+    return this.#outlet.isBlocked && hasMore ? "room" : null;
   }
 
   run(): boolean {
@@ -151,6 +153,7 @@ export class SourceTask implements EpochSource {
       return state === "worked";
     }
     if (this.#stopping && (this.#failed || this.#reader.stop === undefined)) return this.#end(true);
+    this.#isFull = false;
     if (this.#epoch <= this.#closeThrough) return this.#barrier();
     if (this.#tick(false) || this.#tellFirst()) return true;
     const activity = this.#activity;
@@ -160,6 +163,8 @@ export class SourceTask implements EpochSource {
     if (this.#failed || this.#isPausing()) {
       return this.#tell(activity?.onReading());
     }
+    this.#isFull = !this.#stopping && !this.#host.mayRead(this.#epoch);
+    if (this.#isFull) return this.#tell(activity?.onReading());
     const batch = this.#next();
     if (batch === undefined) return true;
     if (batch === null) {

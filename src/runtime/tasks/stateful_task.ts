@@ -42,6 +42,7 @@ export class StatefulTask implements Task {
   #at = 0;
   #epoch: Epoch;
   #notifyNext = false;
+  #isFull = false; // whether the epoch has enough changes
   #starved = true; // whether its channel was empty when it looked last
   #phase: "running" | "ending" | "ended" = "running";
   #stopped = false; // how it ends
@@ -65,6 +66,7 @@ export class StatefulTask implements Task {
     this.#scope.event.isHolding = this.#time?.isOrigin ?? false;
     this.#isToAnnounce = this.#announces;
     this.#keyed = createKeyedLoop(node, host.journal?.ids() ?? null, this.#scope);
+    host.journal?.watch(stepId, this.#keyed, epoch);
     this.#isQuiet = node.quiet;
     this.#input = input;
     this.#outlet = outlet;
@@ -114,7 +116,7 @@ export class StatefulTask implements Task {
   }
 
   get waits(): Waits {
-    if (!this.#outlet.isBlocked) return null;
+    if (!this.#outlet.isBlocked && !this.#isFull) return null;
     return this.queued > 0 || this.#phase === "ending" ? "room" : null;
   }
 
@@ -136,6 +138,11 @@ export class StatefulTask implements Task {
     if (this.#notifyNext && this.#notify()) return true;
     const room = this.#expansion.itemsFor(this.#outlet.room);
     if (this.#isToAnnounce && this.#announce(this.#time!)) return true;
+    this.#isFull = !this.#host.mayRead(this.#epoch);
+    if (this.#isFull) {
+      this.#quiet.stop();
+      return false;
+    }
     const message = this.#input.take(room);
     this.#starved = message === undefined;
     if (message === undefined) return this.#nothing();

@@ -75,6 +75,11 @@ export interface TaskHost {
   now(): number;
   /** Milliseconds since some moment, on a clock that nobody sets: for how long something takes. */
   elapsed(): number;
+  /**
+   * Whether inputs, and steps with state, may take more in an epoch. If not, enough waits for its
+   * end, which comes soon.
+   */
+  mayRead(epoch: Epoch): boolean;
   /** Something that a task waited for has happened: run the tasks. */
   wake(): void;
   /** Ends the run with an error of a step. */

@@ -105,7 +105,7 @@ Deno.test("ShuffleOut gathers the items of several batches in a frame, up to 256
 
 Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", () => {
   let full = 0;
-  const waiting = new WaitingBytes(() => full++, 1_000);
+  const waiting = new WaitingBytes(() => full++, { most: 1_000 });
   const out = sending(waiting);
   out.begin(7); // the task's epoch 0 is the process's epoch 7
   const sender = out.sender(0, { route: "spread", fail, epoch: 0 });
@@ -123,7 +123,7 @@ Deno.test("ShuffleOut has no room in an epoch that is full, until that closes", 
 
 Deno.test("ShuffleOut counts each byte once, in frames or before", () => {
   let full = 0;
-  const sender = sending(new WaitingBytes(() => full++, 70 << 10))
+  const sender = sending(new WaitingBytes(() => full++, { most: 70 << 10 }))
     .sender(0, { route: "key", fail, epoch: 0 });
   const item = ["k", new Uint8Array(10 << 10)]; // two make a frame
   for (let sent = 1; sent <= 6; sent++) sender.push([item]);

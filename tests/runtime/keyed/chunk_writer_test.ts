@@ -33,6 +33,8 @@ Deno.test("Journal names step and key of a state that cannot be stored", () => {
   const logic = { id: 3, key: "user-17", isStored: false, snapshot: () => "b".repeat(2000) };
   const changes = {
     keys: { size: 0 },
+    changed: 1,
+    someChanged: () => null,
     takeForgotten: () => [],
     takeChanged: (each: (logic: KeyedLogic) => void) => each(logic as unknown as KeyedLogic),
   };

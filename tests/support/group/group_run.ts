@@ -88,14 +88,18 @@ export class GroupRun {
     });
   }
 
-  /** Starts a process without tasks, on a machine whose clock is ahead by `aheadMs`. */
-  start(aheadMs = 0): GroupProcess {
+  /**
+   * Starts a process without tasks, on a machine whose clock is ahead by `aheadMs`. `lateCommits`:
+   * how many commits of those before it took too long.
+   */
+  start(aheadMs = 0, lateCommits = 0): GroupProcess {
     const log = new MemoryLog(this.group);
     const runner = new TaskRunner({
       cut: this.cut(),
       groupLog: log,
       identity: null,
       intervalMs: EPOCH_MS,
+      lateCommits,
       clock: aheadMs === 0 ? this.clock : shifted(this.clock, aheadMs),
       log: silentLog,
     });

@@ -27,6 +27,7 @@ export function taskHost(now: () => number = () => 0): TaskHost {
     clock: new RunClock({ now, wakeAt: () => () => {} }),
     now,
     elapsed: now,
+    mayRead: () => true,
     wake: () => {},
     fail: (error) => {
       throw error;
