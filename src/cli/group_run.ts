@@ -176,7 +176,7 @@ async function runNode(
     new Supervisor({
       memberIds: folder.memberIds,
       membership,
-      spawn: (worker, memberId, listener) =>
+      spawn: (worker, memberId, listener, lateCommits) =>
         spawnTaskWorker({
           ...common,
           worker,
@@ -190,6 +190,7 @@ async function runNode(
             protocol,
             cacheFolder,
             waitsForBrokers: firstLoad.isOver,
+            lateCommits,
             commitIntervalMs: group.commitIntervalMs,
             statusMs: isWatched ? WATCHED_MS : STATUS_MS,
           },

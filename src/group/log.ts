@@ -148,7 +148,12 @@ export interface GroupEpoch {
 
 /** The process may not commit: others have its tasks by now, or its transaction is over. */
 export class FencedError extends Error {
-  override readonly name = "FencedError";
+  override readonly name: string = "FencedError";
+}
+
+/** A commit has taken longer than a transaction may be open: it may be again and again. */
+export class LateCommitError extends FencedError {
+  override readonly name: string = "LateCommitError";
 }
 
 /** The log has failed below a step that uses it, which is not to blame. `cause` is what failed. */

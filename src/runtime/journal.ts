@@ -90,7 +90,7 @@ export class Journal {
     return sum;
   }
 
-  /** The bytes of a state on average. Before the first snapshot, a few are encoded to learn that. */
+  /** The bytes of a state on average. Before the first snapshot, a few are encoded for that. */
   #meanOf(each: WatchedKeys): number {
     const known = this.sizeOf(each.step).of(1);
     if (known !== null) return known;

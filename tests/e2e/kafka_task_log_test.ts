@@ -1,6 +1,12 @@
 /** The log of a group on a real broker: commits, restores, zombies and killed processes. */
 import { ConfigResourceTypes } from "kafkajs";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { KafkaTaskLogOptions } from "../../src/connectors/kafka_tasks/kafka_log.ts";
 import { KafkaConnection } from "../../src/connectors/kafka/client/connection.ts";
 import { openMembership } from "../../src/connectors/kafka/group/open_membership.ts";
@@ -11,13 +17,19 @@ import { StepError, UsageError } from "../../src/core/errors.ts";
 import { groupIdOf } from "../../src/group/topology.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { taskId } from "../../src/core/task_id.ts";
-import { FencedError, type ShuffleReader, UnrestorableError } from "../../src/group/log.ts";
+import {
+  FencedError,
+  LateCommitError,
+  type ShuffleReader,
+  UnrestorableError,
+} from "../../src/group/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { connect, writeIn } from "../support/kafka/transactions.ts";
 import { kafkaClient } from "../support/kafka/client.ts";
 import { deleteOffsets } from "../support/kafka/delete_offsets.ts";
 import { hurryCleaner } from "../support/kafka/hurry_cleaner.ts";
 import { createTopic, produce, readAll, replaceTopic } from "../support/kafka/kafka.ts";
+import { TcpProxy } from "../support/kafka/tcp_proxy.ts";
 import {
   bytes,
   chunk,
@@ -407,6 +419,24 @@ Deno.test("a state that its changelog does not accept is named with step, key, s
   );
   const other = await group.machine();
   assertEquals((await restored(other, KEYED)).keys[`count/${ONE}`].length, 30_000);
+});
+
+Deno.test("a commit that takes longer than its transaction is late, and nothing of it is visible", async () => {
+  await using group = await Group.create();
+  await using proxy = new TcpProxy(group.brokers[0]);
+  const log = await group.machine({ brokers: [proxy.address], transactionTimeoutMs: 1_000 });
+  await log.commit(epochOf({ tasks: [group.read(0, 1n)] }));
+  proxy.bytesPerMs = 500;
+  const states = Object.fromEntries(keysOf(1, 40).map((key) => [key, "x".repeat(100_000)]));
+  const epoch = epochOf({ tasks: [shuffled(KEYED, 3n, [chunk("count", states)])] });
+  const late = await assertRejects(() => log.commit(epoch), LateCommitError);
+  assertMatch(late.message, /a commit of 3\.9 MiB was not over after [2-9][.\d]* s, and brokers/);
+  assertStringIncludes(late.message, "end a transaction after 1 s");
+  proxy.bytesPerMs = Infinity;
+  const other = await group.machine();
+  assertEquals(await restored(other, KEYED), { offsets: [], keys: {} });
+  const few = Object.fromEntries(Object.entries(states).slice(0, 4));
+  await other.commit(epochOf({ tasks: [shuffled(KEYED, 3n, [chunk("count", few)])] }));
 });
 
 Deno.test("a commit to a changelog that was deleted and created again is an error", async () => {

@@ -19,17 +19,19 @@ import type {
   Place,
   Positions,
 } from "../../graph/contracts.ts";
-import type {
-  GroupEpoch,
-  GroupLog,
-  RecordLimit,
-  RestoredKeys,
-  RestoredTask,
-  RestoreProgress,
-  ShuffleReader,
-  Standby,
-  TaskEpoch,
-  WaitingForCommit,
+import {
+  FencedError,
+  type GroupEpoch,
+  type GroupLog,
+  LateCommitError,
+  type RecordLimit,
+  type RestoredKeys,
+  type RestoredTask,
+  type RestoreProgress,
+  type ShuffleReader,
+  type Standby,
+  type TaskEpoch,
+  type WaitingForCommit,
 } from "../../group/log.ts";
 import type { Guarantee } from "../../group/log_module.ts";
 import { changelogTopic, type GroupTopology, shuffleTopic } from "../../group/topology.ts";
@@ -46,6 +48,7 @@ import { addBegun, type Control } from "./control_topic.ts";
 import { beginApp, confirmEntered } from "./enter_app.ts";
 import { ensureInternalTopics, internalTopics, requireSameTopics } from "./internal_topics.ts";
 import { kafkaPlaceOf } from "./kafka_place.ts";
+import { inTime, lateCommit, type WatchedCommit } from "./late_commit.ts";
 import { PendingOutputs } from "./pending_outputs.ts";
 import { type PendingBatch, PendingRecords } from "./pending_records.ts";
 import { encodePositions, isShufflePosition, type ReadOffset, readOffsets } from "./positions.ts";
@@ -58,7 +61,7 @@ import { ChangelogTails } from "./changelog_tails.ts";
 import { Standbys } from "./standbys.ts";
 import { ShuffleFetcher } from "./shuffle_fetcher.ts";
 import { positionsRecord, stateRecords } from "./state_records.ts";
-import { explainCommit, explainKeys, explainRestore } from "./task_log_error.ts";
+import { explainCommit, explainKeys, explainRestore, isMemberLost } from "./task_log_error.ts";
 import { openTaskInput } from "./task_input.ts";
 import { openTaskOutput } from "./task_output.ts";
 import { TaskProducer } from "./task_producer.ts";
@@ -360,24 +363,48 @@ export class KafkaTaskLog implements GroupLog {
   }
 
   async commit(epoch: GroupEpoch): Promise<void> {
-    const { app, groupId } = this.#options;
+    const { groupId } = this.#options;
     let ends: ReadonlyMap<string, number> = new Map();
     let written: Written;
+    let watched: WatchedCommit | null = null;
     try {
       const { batches, offsets } = written = await this.#written(epoch);
       const { identity: member } = epoch;
-      await this.#outputs.commit(async () => {
+      watched = this.#watched(written);
+      const commit = this.#outputs.commit(async () => {
         ends = await this.#producer.commit({ batches, groupId, offsets, member });
       });
-    } catch (error) {
+      await inTime(commit, watched);
+    } catch (thrown) {
+      const error = this.#explained(thrown, watched);
       this.#caches?.abandon(); // to read what is not there yet takes less time than to write it
       await this.#producer.close(); // others wait for what is open
-      throw explainCommit(error, app);
+      throw error;
     }
     this.#hasBegun ||= written.offsets.length > 0;
     for (const task of written.begun) this.#begun.add(task);
     this.#purge.committed(written.read);
     await this.#keep(epoch.tasks, ends);
+  }
+
+  #watched({ batches }: Written): WatchedCommit {
+    const { clock = systemClock, transactionTimeoutMs: timeoutMs = TRANSACTION_MS } = this.#options;
+    const bytes = batches.flat().reduce((sum, batch) => sum + batch.bytes, this.#outputs.bytes);
+    return {
+      openMs: () => this.#producer.transaction.openMs,
+      timeoutMs,
+      waitingFor: () => this.#connections.commits.waitingFor,
+      bytes,
+      clock,
+    };
+  }
+
+  /** What an error of a commit means: the process may have taken too long itself. */
+  #explained(thrown: unknown, watched: WatchedCommit | null): unknown {
+    const error = explainCommit(thrown, this.#options.app);
+    const isLate = watched !== null && watched.openMs() > watched.timeoutMs;
+    if (!isLate || !(error instanceof FencedError) || isMemberLost(thrown)) return error;
+    return error instanceof LateCommitError ? error : lateCommit(watched, error);
   }
 
   /** What an epoch writes to internal topics, and commits to the group. Nothing is sent yet. */

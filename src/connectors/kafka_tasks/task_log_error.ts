@@ -95,12 +95,17 @@ const FENCED: ReadonlySet<ErrorKind> = new Set([
   "sequenceBroken",
 ]);
 
+/** Whether an error says that the group has taken the tasks away. */
+export function isMemberLost(error: unknown): boolean {
+  return errorKind(error) === "notMember" || errorName(error) === "MembershipLostError";
+}
+
 /** Turns any error of a commit into one that says what it means for the process. */
 export function explainCommit(error: unknown, app: string): unknown {
   const name = errorName(error);
   if (error instanceof FencedError || error instanceof TaskLogError) return error;
   if (name === "INVALID_TRANSACTION_TIMEOUT") return error;
-  if (FENCED.has(errorKind(error)) || name === "MembershipLostError") {
+  if (FENCED.has(errorKind(error)) || isMemberLost(error)) {
     return new FencedError(
       `this process may not commit for "${app}" any more (${name}: ${messageOfKafka(error)}): ` +
         "others have its tasks by now, or its transaction took too long",

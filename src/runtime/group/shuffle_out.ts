@@ -27,7 +27,7 @@ const RECORD_BYTES = 512 << 10;
 const FRAME_ITEMS = 256;
 const FRAME_BYTES = 16 << 10;
 
-/** What an item may take of what a record may have: others, and where they come from, go with it. */
+/** What an item may take of what a record may have: others go with it, and where they are from. */
 const ITEM_SHARE = 7 / 8;
 
 /** What a frame has of that before it is full. Its last item may take much more. */

@@ -16,9 +16,9 @@ const STATE_SHARE = 1 / 4;
 const AFTER_LATE = 1 / 4;
 
 /**
- * Bounds what all tasks of a process keep for the log until their epoch is committed: in memory,
- * and for the time that the commit takes. If commits are slow, epochs become smaller. Epochs are
- * those of the process.
+ * Bounds what all tasks of a process keep for the log until their epoch is committed. It takes
+ * memory until then, and time in the commit. If commits are slow, epochs become smaller. Epochs
+ * are those of the process.
  */
 export class WaitingBytes implements WaitingForCommit {
   readonly #onFull: () => void;
@@ -62,7 +62,7 @@ export class WaitingBytes implements WaitingForCommit {
     this.#closing = epoch;
   }
 
-  /** The commit of an epoch has taken `ms` milliseconds: the next ones may have fewer bytes, or more. */
+  /** The commit of an epoch has taken `ms` milliseconds. Later epochs get fewer bytes, or more. */
   took(epoch: number, ms: number): void {
     const bytes = this.#bytes.get(epoch) ?? 0;
     if (ms > GOAL_MS) {

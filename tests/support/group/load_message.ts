@@ -19,6 +19,7 @@ export function loadMessage(
     logModule: module,
     cacheFolder: null,
     waitsForBrokers: false,
+    lateCommits: 0,
     commitIntervalMs: 1_000,
     logLevel: "info",
     statusMs: 10_000,

@@ -93,6 +93,8 @@ export class TcpProxy implements AsyncDisposable {
   refusing = false;
   /** Requests to produce wait for it before the broker sees them. */
   mayProduce: Promise<void> = Promise.resolve();
+  /** How many bytes it lets through to the broker in a millisecond. */
+  bytesPerMs = Infinity;
   /** How many connections it has refused. */
   refused = 0;
   /** How many connections it has cut, faults included. */
@@ -222,6 +224,7 @@ export class TcpProxy implements AsyncDisposable {
       const fault = this.#faults.find((fault) => API[fault.api] === api && fault.nth === nth);
       if (fault?.lose === "request") return this.#fire(link, fault);
       if (api === API.produce) await this.mayProduce;
+      if (this.bytesPerMs < Infinity) await this.#delay(message.length / this.bytesPerMs);
       const answered = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
       const isHeld = this.#isHeld(api, "request");
       if (!await this.#mayPass(link, api, "request", answered.promise)) return;
@@ -293,6 +296,16 @@ export class TcpProxy implements AsyncDisposable {
     const mayPass = await promise;
     this.#heldBack.delete(drop);
     return mayPass;
+  }
+
+  /** Resolves after the time that a slow line takes. */
+  async #delay(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#heldBack.add(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#heldBack.delete(resolve);
   }
 
   #fire(link: Link, fault: Fault): void {

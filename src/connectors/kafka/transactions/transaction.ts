@@ -162,6 +162,7 @@ export class Transaction {
   readonly #persist: Persist;
   readonly #added = new Set<string>();
   #isEmpty = true;
+  #beganAt = 0; // if there is one
 
   /** Begins nothing yet. Nothing may be open with the identity. */
   constructor(connection: Brokers, identity: TransactionIdentity, persist: Persist) {
@@ -174,6 +175,11 @@ export class Transaction {
   /** Whether no transaction is open. The broker refuses to end an empty one. */
   get isEmpty(): boolean {
     return this.#isEmpty;
+  }
+
+  /** For how long it has been open, in milliseconds; 0 if there is none. */
+  get openMs(): number {
+    return this.#isEmpty ? 0 : performance.now() - this.#beganAt;
   }
 
   /**
@@ -239,6 +245,7 @@ export class Transaction {
 
   /** Sends a request that begins the transaction, if it is the first. */
   async #begin(request: (coordinator: KafkaBroker) => Promise<void>): Promise<void> {
+    if (this.#isEmpty) this.#beganAt = performance.now();
     this.#isEmpty = false; // from here on, the broker may have begun it
     await this.#explained(() => this.#coordinator.ask(request));
   }

@@ -104,6 +104,8 @@ export type ToTaskWorker =
     readonly cacheFolder: string | null;
     /** Whether to wait for brokers without a limit, as the machine has run before. */
     readonly waitsForBrokers: boolean;
+    /** How many commits of the processes before it took too long, in a row. */
+    readonly lateCommits: number;
     readonly commitIntervalMs: number;
     readonly logLevel: LogLevel;
     /** How often to send `status`, in milliseconds. */
@@ -150,6 +152,8 @@ export type FromTaskWorker =
     readonly isFenced: boolean;
     /** Whether another process would fail in the same way, on any machine. */
     readonly isLasting: boolean;
+    /** Whether it was refused because it had taken too long. It is fenced then, too. */
+    readonly isLate: boolean;
   }
   | {
     readonly kind: "log";

@@ -23,6 +23,7 @@ export interface SupervisorSettings extends
     worker: number,
     memberId: string,
     listener: Parameters<SeatSettings["spawn"]>[0],
+    lateCommits: number,
   ) => ReturnType<SeatSettings["spawn"]>;
 }
 
@@ -56,7 +57,7 @@ export class Supervisor {
           ...rest,
           worker,
           memberId,
-          spawn: (listener) => spawn(worker, memberId, listener),
+          spawn: (listener, late) => spawn(worker, memberId, listener, late),
           onFailed: (error, endsGroup) => {
             this.#failure ??= error;
             // A broker remembers that the group has ended for as long as any member stays.

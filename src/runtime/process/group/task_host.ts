@@ -9,6 +9,7 @@ import type { LogFields, LogLevel } from "../../../core/log.ts";
 import {
   type CommitIdentity,
   FencedError,
+  LateCommitError,
   LogFailedError,
   UnrestorableError,
 } from "../../../group/log.ts";
@@ -188,7 +189,8 @@ export class TaskHost {
     const error = withoutStep(thrown);
     const isFenced = error instanceof FencedError;
     const isLasting = error instanceof UnrestorableError;
-    this.#send({ kind: "failed", failure: toFailure(error), isFenced, isLasting });
+    const isLate = error instanceof LateCommitError;
+    this.#send({ kind: "failed", failure: toFailure(error), isFenced, isLasting, isLate });
     this.#leave();
   }
 

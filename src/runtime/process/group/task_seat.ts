@@ -41,6 +41,9 @@ import { stallText } from "./stall_text.ts";
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
+/** How many commits in a row may take too long before no further process is started. */
+const MOST_LATE = 5;
+
 /** How long a process that has failed may take to leave, in milliseconds. */
 const LEAVES_MS = 10_000;
 
@@ -68,8 +71,11 @@ export interface SeatSettings {
   readonly worker: WorkerIndex;
   readonly memberId: string;
   readonly membership: Membership;
-  /** Starts a process, which loads the flow at once. */
-  readonly spawn: (listener: ChildListener) => TaskChild;
+  /**
+   * Starts a process, which loads the flow at once. `lateCommits`: how many commits in a row took
+   * too long.
+   */
+  readonly spawn: (listener: ChildListener, lateCommits: number) => TaskChild;
   readonly clock: Clock;
   readonly log: Log;
   /** How often a process that has failed is followed by another one, in a row. */
@@ -164,7 +170,7 @@ interface Life {
 type End =
   | { readonly kind: "stopped" }
   | { readonly kind: "lost" }
-  | { readonly kind: "fenced" | "failed" | "fatal"; readonly error: Error };
+  | { readonly kind: "fenced" | "late" | "failed" | "fatal"; readonly error: Error };
 
 /** One worker. */
 export class TaskSeat {
@@ -181,6 +187,7 @@ export class TaskSeat {
   #life: Life | null = null;
   #last: Life | null = null; // the one before, until another one begins
   #failures = 0;
+  #lateCommits = 0; // in a row
   #exitCode = 0;
   #hasLoaded = false; // once
   #isEnding = false;
@@ -358,7 +365,7 @@ export class TaskSeat {
       child: this.#settings.spawn({
         said: (message) => this.#onMessage(life, message),
         exited: (how, code) => this.#onExit(life, how, code),
-      }),
+      }, this.#lateCommits),
       phase: "loading",
       tasks: new Set(),
       tokens: new Map(),
@@ -556,7 +563,8 @@ export class TaskSeat {
         const error = fromFailure(message.failure, this.#settings.worker);
         const isFatal = message.isLasting || error instanceof StepError ||
           error instanceof UsageError;
-        const kind = message.isFenced ? "fenced" : isFatal ? "fatal" : "failed";
+        const fenced = message.isLate ? "late" : "fenced";
+        const kind = message.isFenced ? fenced : isFatal ? "fatal" : "failed";
         if (message.isLasting) this.#leaves = true; // others say so too, and soon
         life.end ??= { kind, error };
         life.cancelStall();
@@ -608,7 +616,7 @@ export class TaskSeat {
       const isCalm = life.heardAt - life.loadedAt >= CALM_MS;
       const getsOn = !this.#hasLeft && commit !== null && commit.epoch > 0;
       if (isCalm || getsOn) {
-        this.#failures = 0;
+        this.#failures = this.#lateCommits = 0;
         this.#hasLeft = false;
       }
       this.#watchForStall(life);
@@ -679,7 +687,11 @@ export class TaskSeat {
     if (end.kind === "stopped") return this.#fail(new Error("a worker stopped without being told"));
     const isLasting = end.kind === "fatal" || !this.#hasLoaded;
     const isCounted = end.kind === "failed"; // others' doing is not
-    if (isLasting || (isCounted && this.#failures >= this.#settings.restarts)) {
+    // Each of them makes epochs smaller. So some do not count as failures.
+    if (end.kind === "late") this.#lateCommits++;
+    const isHopeless = this.#lateCommits > MOST_LATE ||
+      (isCounted && this.#failures >= this.#settings.restarts);
+    if (isLasting || isHopeless) {
       // Others can take over from a process that cannot be started. A step would fail there too.
       if (!isLasting) this.#leaves = true;
       return this.#fail(end.error, end.error instanceof StepError);

@@ -72,7 +72,7 @@ export class TaskWorker {
 
   async #load(message: LoadMessage): Promise<void> {
     const { moduleUrl, exportName, app, memberId, shards, protocol, guarantee } = message;
-    const { groupId, commitIntervalMs, cacheFolder, waitsForBrokers } = message;
+    const { groupId, commitIntervalMs, cacheFolder, waitsForBrokers, lateCommits } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, openGroupLog }: LogModule = await import(message.logModule);
     const cut = cutFlow(graph, { shards, topicsOf });
@@ -105,6 +105,7 @@ export class TaskWorker {
       groupLog: this.#groupLog,
       identity: this.#host.identity,
       intervalMs: commitIntervalMs,
+      lateCommits,
       clock: systemClock,
       log,
       observer: {

@@ -35,6 +35,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     logModule: "file:///log.ts",
     cacheFolder: null,
     waitsForBrokers: false,
+    lateCommits: 0,
     commitIntervalMs: 1_000,
     logLevel: "info",
     statusMs: 250,
@@ -83,6 +84,7 @@ const MESSAGES: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }>
     failure: toFailure(new Error("broken")),
     isFenced: true,
     isLasting: false,
+    isLate: false,
   },
   log: { kind: "log", level: "warn", message: "slow", fields: { seconds: 5, step: null } },
 };

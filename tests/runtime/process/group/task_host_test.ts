@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertObjectMatch, assertRejects } from "@std/assert";
 import { type TaskId, taskId } from "../../../../src/core/task_id.ts";
 import { StepError } from "../../../../src/core/errors.ts";
-import { FencedError, LogFailedError, UnrestorableError } from "../../../../src/group/log.ts";
+import {
+  FencedError,
+  LateCommitError,
+  LogFailedError,
+  UnrestorableError,
+} from "../../../../src/group/log.ts";
 import type { FromTaskWorker } from "../../../../src/runtime/process/group/messages.ts";
 import { NO_READINGS } from "../../../../src/runtime/worker_readings.ts";
 import { JumpingClock } from "../../../support/clock/jumping_clock.ts";
@@ -119,7 +124,16 @@ Deno.test("what is stored and of no use is told as lasting, and nothing else is"
 Deno.test("a step that has failed with its log is not to blame", async () => {
   const fenced = new FencedError("others have them");
   const failures: [Error, object][] = [
-    [fenced, { isFenced: true, failure: { step: null, error: { name: "FencedError" } } }],
+    [fenced, {
+      isFenced: true,
+      isLate: false,
+      failure: { step: null, error: { name: "FencedError" } },
+    }],
+    [new LateCommitError("20 s"), {
+      isFenced: true,
+      isLate: true,
+      failure: { step: null, error: { name: "LateCommitError" } },
+    }],
     [new Error("no broker"), {
       isFenced: false,
       failure: { step: null, error: { name: "Error" } },

@@ -47,8 +47,9 @@ class FakeChild {
     for (const message of messages) this.#listener.said(message);
   }
 
-  fails(thrown: unknown, isFenced = false, isLasting = false): void {
-    this.say({ kind: "failed", failure: toFailure(thrown), isFenced, isLasting });
+  fails(thrown: unknown, isFenced = false, isLasting = false, isLate = false): void {
+    const failure = toFailure(thrown);
+    this.say({ kind: "failed", failure, isFenced, isLasting, isLate });
     this.exits();
   }
 
@@ -76,6 +77,8 @@ class World {
   readonly caughtUp: string[] = [];
   readonly tokens: PromiseWithResolvers<CommitToken>[] = [];
   readonly lines: string[] = [];
+  /** What each process was told of late commits. */
+  readonly late: number[] = [];
   readonly errors: unknown[] = [];
   /** What the member owns: before its events say so. */
   readonly owned = new Set<TaskId>();
@@ -133,8 +136,9 @@ class World {
         dismiss: () => Promise.resolve(),
         close: () => Promise.resolve(),
       },
-      spawn: (_worker, _memberId, listener) => {
+      spawn: (_worker, _memberId, listener, lateCommits) => {
         if (this.refusal !== null) throw this.refusal;
+        this.late.push(lateCommits);
         const child = new FakeChild(listener);
         this.children.push(child);
         return { send: (message) => child.sent.push(message), kill: () => child.isKilled = true };
@@ -588,6 +592,27 @@ Deno.test("a worker that gets no identity is told, fails, and is followed by ano
   assertEquals(world.children.length, 2);
 });
 
+Deno.test("a commit that is late makes the next process begin smaller; too many end the node", async () => {
+  const world = running({ restarts: 0 }); // they do not count as failures
+  const late = () => {
+    world.child.fails(new Error("a commit of 64 MiB was not over after 20 s"), true, false, true);
+    world.clock.advance(60_000);
+  };
+  late();
+  world.child.say(LOADED);
+  late();
+  assertEquals(world.late, [0, 1, 2]);
+  world.child.say(LOADED, status(2, [], 1)); // it helps
+  late();
+  assertEquals(world.late.at(-1), 1);
+  for (let n = 2; n <= 5; n++) late();
+  assertEquals(world.late.at(-1), 5);
+  late();
+  const error = await assertRejects(() => world.run, Error);
+  assertMatch(error.message, /a commit of 64 MiB was not over after 20 s/);
+  assertEquals(world.end, "left"); // others may be faster
+});
+
 Deno.test("a worker that dies is started again after pauses that double, up to its restarts", async () => {
   const world = running({ restarts: 3 });
   world.child.exits("by SIGSEGV");
@@ -867,7 +892,7 @@ Deno.test("a worker that is fenced while it stops has nothing to do any more", a
 Deno.test("a worker that has failed and does not leave is killed", () => {
   const world = running();
   const failure = toFailure(new Error("broken"));
-  world.child.say({ kind: "failed", failure, isFenced: false, isLasting: false });
+  world.child.say({ kind: "failed", failure, isFenced: false, isLasting: false, isLate: false });
   world.clock.advance(9_999);
   assert(!world.child.isKilled);
   world.clock.advance(1);
