@@ -76,7 +76,10 @@ export async function churn(
     const node = random.pick(nodes);
     if (!node.isRunning) node.start(random.pick([[], ["--leave"]]));
     else if (random.below(2) === 0) await node.kill();
-    else await node.stop();
+    else {
+      await node.untilStarted(); // Deno itself ends at a signal that comes before the command runs
+      await node.stop();
+    }
     await pass(random.below(2 * everyMs));
   }
   for (const node of nodes) if (!node.isRunning) node.start();
