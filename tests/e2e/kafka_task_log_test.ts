@@ -325,7 +325,7 @@ Deno.test("a partition whose offset was deleted is not read again from its begin
   ]);
   const other = await group.machine();
   for (const task of [taskId("read", 1), taskId("spread", 0)]) {
-    const { message } = await assertRejects(() => other.restore(task), TaskLogError);
+    const { message } = await assertRejects(() => other.restore(task), UnrestorableError);
     assertStringIncludes(message, `task "${task}" cannot be restored: it has committed before`);
     assertStringIncludes(message, `cli.ts group ${group.app} reset`);
   }
