@@ -19,8 +19,10 @@ import type { Mesh } from "./exchange/mesh.ts";
 import { MeshEnds } from "./exchange/mesh_ends.ts";
 import { WindowCombining } from "./exchange/window_combining.ts";
 import { LogEnds, type TaskShuffle } from "./group/log_ends.ts";
+import { SentAlignment } from "./group/sent_alignment.ts";
 import { SentTime } from "./group/sent_time.ts";
 import { ShuffleTask } from "./group/shuffle_task.ts";
+import { StreamOrder } from "./group/stream_order.ts";
 import { createKeyTable, type KeyTable } from "./keyed/key_table.ts";
 import { WorkerNotes } from "./input_notes.ts";
 import type { KeysOfStep } from "./live_state.ts";
@@ -47,7 +49,7 @@ import { MergeTask } from "./tasks/merge_task.ts";
 import { SinkTask } from "./tasks/sink_task.ts";
 import { SourceTask } from "./tasks/source_task.ts";
 import { StatefulTask } from "./tasks/stateful_task.ts";
-import { type OriginName, originName } from "./time/controls.ts";
+import { type OriginName, originName, type SourceName, sourceName } from "./time/controls.ts";
 import { MergedTime } from "./time/merged_time.ts";
 import { Origins } from "./time/origins.ts";
 import type { WorkerAlignment } from "./time/source_alignment.ts";
@@ -182,7 +184,7 @@ class Assembly {
   #shuffleTask(): ShuffleTask | null {
     const { plan, shuffle, host, epoch } = this.#parts;
     if (shuffle === null || shuffle.reader === null) return null;
-    const { reader, from } = shuffle;
+    const { reader, from, resume, mostHeld } = shuffle;
     const { channels } = this.#logEnds!;
     const [first] = channels.keys();
     const stepId = shownIdOf(plan, this.#exchanges[first]);
@@ -192,7 +194,25 @@ class Assembly {
         return time === null ? [] : [[exchange, time]];
       }),
     );
-    return new ShuffleTask(stepId, host, { reader, from, channels, times, epoch });
+    const orders = new Map(
+      [...channels.keys()].flatMap((exchange) => {
+        const order = this.#streamOrder(this.#exchanges[exchange]);
+        return order === null ? [] : [[exchange, order]];
+      }),
+    );
+    const knownTo = (exchange: number) =>
+      this.#timesOf(timedAfter(plan.consumers, this.#exchanges[exchange])!).delivered;
+    const at = { reader, from, resume, epoch, ...mostHeld === undefined ? {} : { mostHeld } };
+    return new ShuffleTask(stepId, host, { ...at, channels, times, orders, knownTo });
+  }
+
+  /** Keeps what is sent to an exchange together in event time; `null` where that is not to be. */
+  #streamOrder(exchange: ExchangeNode): StreamOrder | null {
+    const { plan: { consumers } } = this.#parts;
+    const receiver = timedAfter(consumers, exchange);
+    const origins = this.#origins.direct(exchange);
+    if (receiver === null || origins.size === 0) return null;
+    return new StreamOrder({ driftMs: receiver.driftMs ?? Infinity, origins });
   }
 
   /** What the tasks that send to an exchange tell of event time; `null` for nothing. */
@@ -205,18 +225,38 @@ class Assembly {
 
   /** What this task tells an exchange of event time; `null` for nothing. */
   #sentTime(exchange: number, fail: FailItem): SentTime | null {
-    const { plan } = this.#parts;
+    const { plan, alignment } = this.#parts;
     const node = this.#exchanges[exchange];
     if (!feedsTimed(plan, node)) return null;
     const receiver = timedAfter(plan.consumers, node);
     if (receiver === null) return new SentTime(exchange, null);
     const { steps, isInOrder } = this.#origins.reaching(receiver);
-    return new SentTime(exchange, {
+    const { driftMs = Infinity } = receiver;
+    const time = new SentTime(exchange, {
       timeOf: receiver.timeOf!,
       waitMs: isInOrder ? receiver.waitMs! : Infinity,
+      driftMs,
       fail,
+      onNewest: () => alignment.changed(),
       steps: new Set(steps.keys()),
     });
+    const origins = this.#origins.direct(node);
+    const unread = () => this.#unread(origins);
+    const times = new SentAlignment((source) => time.newestOf(source), unread);
+    alignment.add({ times, origins, driftMs });
+    return time;
+  }
+
+  /** The sources of this task that have more to read, of those that these origins read. */
+  *#unread(origins: ReadonlySet<OriginName>): Iterable<SourceName> {
+    const { plan, readers, host: { workerIndex } } = this.#parts;
+    for (const [node, reader] of readers) {
+      const step = idOf(plan, node);
+      if (!origins.has(originName(step, workerIndex))) continue;
+      for (const [partition, state] of reader.sources?.() ?? []) {
+        if (state === "behind") yield sourceName(step, workerIndex, partition);
+      }
+    }
   }
 
   #stageTask(stage: StagePlan): Task {
@@ -238,7 +278,7 @@ class Assembly {
           notes: this.#notes,
           traces: this.#parts.traces,
           isEndless: isLogged,
-          alignment: isTimed && !isLogged ? alignment.input(id, host.workerIndex) : null,
+          alignment: isTimed ? alignment.input(id, host.workerIndex) : null,
           isLogged: isTimed && isLogged,
         });
       case "merge":
@@ -295,7 +335,7 @@ class Assembly {
     const reaching = this.#origins.reaching(node);
     const times = this.#timesOf(node);
     const { driftMs = Infinity } = node;
-    // In a group, an answer takes an epoch or two: inputs that waited for it would be slow.
+    // In a group, inputs are kept together where they send, and at the shards.
     if (shuffle === null) alignment.add({ times, origins: new Set(reaching.origins), driftMs });
     const timed = plan.stages.map(({ head }) => head)
       .filter((head) => head.kind === "stateful" && head.quiet);

@@ -1,20 +1,26 @@
 import type { Epoch } from "../../core/ids.ts";
 import type { ExchangeNode, StepNode } from "../../graph/nodes.ts";
-import type { ShuffleReader } from "../../group/log.ts";
+import type { TaskId } from "../../core/task_id.ts";
 import type { Channel, Incoming, Outgoing } from "../channel.ts";
 import type { FailItem } from "../exchange/dealing.ts";
 import type { ExchangeEnds } from "../exchange/ends.ts";
+import type { StreamPosition } from "./held_records.ts";
 import type { SentTime } from "./sent_time.ts";
 import type { ShuffleOut } from "./shuffle_out.ts";
+import type { ShardReader } from "./shuffle_task.ts";
 
 /** How a task reaches others. */
 export interface TaskShuffle {
   /** What it sends. */
   readonly out: ShuffleOut;
   /** Reads what it is sent; `null` if its sub-topology has no shuffle. */
-  readonly reader: ShuffleReader | null;
+  readonly reader: ShardReader | null;
   /** The offset that the reader begins with; `null` for the beginning. */
   readonly from: bigint | null;
+  /** Tasks of which more has been delivered than is before that. */
+  readonly resume: ReadonlyMap<TaskId, StreamPosition>;
+  /** How many bytes may wait in the shard; absent for the default. */
+  readonly mostHeld?: number;
   /** An output of the task is given items of an epoch. */
   readonly onWrite: (epoch: Epoch) => void;
   /** Returns how many tasks run the part of a step. */

@@ -34,6 +34,11 @@ export interface TaskRunnerSettings {
   readonly lateCommits?: number;
   /** The least length of an epoch, in milliseconds, from 0 on. */
   readonly intervalMs: number;
+  /**
+   * How many bytes may wait in a shard until sources that are less far have come up; absent for the
+   * default.
+   */
+  readonly mostHeld?: number;
   readonly clock: Clock;
   /** For the engine's own lines, and for inputs and outputs. */
   readonly log: Log;

@@ -20,11 +20,18 @@ export interface TimedReceiver {
    * Their times count at ticks only, and what is told before does not matter.
    */
   readonly waitMs: number;
+  /** How far a source may be ahead of the one that is least far, in milliseconds. */
+  readonly driftMs: number;
   /** Makes errors of items whose time cannot be told. */
   readonly fail: FailItem;
+  /** Is told when a source may have come further. */
+  readonly onNewest?: () => void;
   /** The window steps whose results are sent. Their ticks tell how far they have come. */
   readonly steps: ReadonlySet<OriginName>;
 }
+
+/** A shard is told before items how far they reach, at most this many times in a drift. */
+const MARKS = 8;
 
 /** How far a source has come. */
 interface SentSource {
@@ -54,6 +61,7 @@ export class SentTime {
   readonly #receiver: TimedReceiver | null;
   #from: From | null = null;
   #frame: Uint8Array | null = null; // of that
+  #reaches = -Infinity; // what the frame says
   readonly #newest = new Map<string, Newest>(); // by source and tick
   readonly #ticks = new Map<OriginName, Tick>();
   readonly #sources = new Map<SourceName, SentSource>();
@@ -66,9 +74,20 @@ export class SentTime {
     this.#receiver = receiver;
   }
 
-  /** The frame that says where the items that are sent now come from; `null` if nobody knows. */
+  /**
+   * The frame that says where the items that are sent now come from, and how far they reach; `null`
+   * if nobody knows. A shard does not deliver what is far ahead of others; see `stream_order.ts`.
+   */
   get from(): Uint8Array | null {
-    if (this.#from !== null) this.#frame ??= this.#encode(this.#from);
+    const from = this.#from;
+    if (from === null) return null;
+    const reached = this.newestOf(from.source);
+    const { driftMs = Infinity } = this.#receiver ?? {};
+    const isFar = reached - this.#reaches > driftMs / MARKS;
+    if (this.#frame === null || isFar) {
+      this.#reaches = reached;
+      this.#frame = this.#encode(reached === -Infinity ? from : { ...from, reaches: reached });
+    }
     return this.#frame;
   }
 
@@ -114,7 +133,10 @@ export class SentTime {
     }
     const { source, origin, tick } = from;
     this.#addNewest({ kind: "newest", source, origin, tick, time: newest });
-    sent.newest = reached;
+    if (reached > sent.newest) {
+      sent.newest = reached;
+      this.#receiver.onNewest?.();
+    }
     return this.#old.size > 0;
   }
 
@@ -127,6 +149,11 @@ export class SentTime {
     if (Math.max(toldAll, told[shard] ?? -Infinity) >= time) return null;
     told[shard] = time;
     return this.#encode({ kind: "newest", source, origin, tick, time });
+  }
+
+  /** Returns the newest time that has been sent of a source; negative infinity if there is none. */
+  newestOf(source: SourceName): number {
+    return this.#sources.get(source)?.newest ?? -Infinity;
   }
 
   #sentOf(source: SourceName): SentSource {

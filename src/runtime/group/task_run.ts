@@ -35,6 +35,8 @@ import type { FlowPart } from "./cut_flow.ts";
 import { ExchangeNumbers } from "./exchange_numbers.ts";
 import { withProcessEpochs } from "./process_epochs.ts";
 import type { TaskProgress, TaskRunnerSettings, TaskStatus } from "./runner_settings.ts";
+import type { TaskShuffle } from "./log_ends.ts";
+import { ShardLog } from "./shard_log.ts";
 import { ShuffleOut } from "./shuffle_out.ts";
 import { TaskItems } from "./task_items.ts";
 import { SamePositions } from "./same_positions.ts";
@@ -84,7 +86,7 @@ export class TaskRun {
   readonly #committed = new SamePositions();
   readonly #items: TaskItems;
   readonly #gone: PromiseWithResolvers<void> = Promise.withResolvers();
-  #reader: ShuffleReader | null = null;
+  #reader: ShardLog | null = null;
   #changes: { epoch: Epoch; chunk: StateChunk }[] = [];
   readonly #waiting: WaitingBytes;
   #expected = { epoch: -1, bytes: 0 }; // of states that have no snapshot yet
@@ -295,15 +297,17 @@ export class TaskRun {
 
   #openShuffle(
     positions: readonly StoredPosition[],
-  ): { reader: ShuffleReader | null; from: bigint | null } {
-    if (!this.#part.hasShuffle) return { reader: null, from: null };
+  ): Pick<TaskShuffle, "reader" | "from" | "resume" | "mostHeld"> {
+    if (!this.#part.hasShuffle) return { reader: null, from: null, resume: new Map() };
     const at = positionsOf(SHUFFLE_STEP, "input", positions).get(SHUFFLE_STEP);
     const from = (at ?? null) as bigint | null;
-    const isShard = this.#partition < this.#settings.cut.topology.shards;
-    this.#reader = isShard
-      ? this.#numbers.reading(this.#settings.groupLog.readShuffle(this.task, from))
-      : EMPTY;
-    return { reader: this.#reader, from };
+    const resume = positionsOf(SHUFFLE_STEP, "time", positions) as TaskShuffle["resume"];
+    const { cut, groupLog, mostHeld } = this.#settings;
+    const isShard = this.#partition < cut.topology.shards;
+    const open = (from: bigint | null) =>
+      isShard ? this.#numbers.reading(groupLog.readShuffle(this.task, from)) : EMPTY;
+    this.#reader = new ShardLog(open, from);
+    return { reader: this.#reader, from, resume, ...mostHeld === undefined ? {} : { mostHeld } };
   }
 
   async #restoreKeys(restored: RestoredTask): Promise<void> {

@@ -15,6 +15,9 @@ import type { EpochSource, TaskHost, Waits } from "./task.ts";
 /** How long an input that has nothing now and resolves `ready` at once is left alone, at most. */
 const LONGEST_PAUSE_MS = 10;
 
+/** How often to look whether an input of a group still has to wait for others, in milliseconds. */
+const LOOK_WHILE_HELD_MS = 100;
+
 /** The name under which the number of the last tick is stored. */
 const TICK = "tick";
 
@@ -216,6 +219,8 @@ export class SourceTask implements EpochSource {
   /** Returns whether it waits until other sources have come up, or it has more to read itself. */
   #isHeld(): boolean {
     if (!this.#holds) return false;
+    // In a group, no tick says that another source has become current.
+    if (this.#isLogged) this.#alignment!.look();
     if (this.#waiting && this.#alignment!.isHeld) return true;
     this.#holds = this.#waiting = false;
     return false;
@@ -227,7 +232,9 @@ export class SourceTask implements EpochSource {
     const hasLook = this.#empty > 0 || this.#holds;
     const look = hasLook ? this.#activity?.nextLook(this.#waiting) ?? Infinity : Infinity;
     const ticks = this.#outlet.isBlocked || this.#isLogged ? null : this.#ticks;
-    const tick = ticks?.lookAt ?? Infinity;
+    const tick = this.#isLogged && this.#holds
+      ? this.#host.elapsed() + LOOK_WHILE_HELD_MS
+      : ticks?.lookAt ?? Infinity;
     return this.#inRunTime(Math.min(resume, look, tick));
   }
 

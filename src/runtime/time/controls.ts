@@ -36,6 +36,11 @@ export interface From {
   readonly tick: number;
   /** Whether they are partial results of many values; see `window_combining.ts`. */
   readonly isCombined?: true;
+  /**
+   * In the log of a group: the newest time that the source has with these items, in milliseconds
+   * since the Unix epoch. It is about that, and not less than what items before have.
+   */
+  readonly reaches?: number;
 }
 
 /** Returns whether items after one are what items after the other are. */

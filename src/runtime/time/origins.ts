@@ -70,6 +70,14 @@ export class Origins {
     return new Set(own.map(([origin]) => originName(idOf(this.#plan, origin), worker)));
   }
 
+  /** Returns the inputs, on all workers, whose items come to a step from there, by no other way. */
+  direct(node: StepNode): ReadonlySet<OriginName> {
+    const inputs = [...this.#before(node)].filter(([origin, { isMixed }]) =>
+      origin.kind === "input" && !isMixed
+    );
+    return new Set(inputs.flatMap(([origin]) => this.#onAllWorkers(origin)));
+  }
+
   /**
    * Returns whether a channel can bring items of an origin. It is the channel of a merge from a
    * stage, or that of an exchange from a worker.

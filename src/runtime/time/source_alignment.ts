@@ -16,7 +16,6 @@ import type { PartitionName, StepId, WorkerIndex } from "../../core/ids.ts";
 import type { SourceAlignment } from "../../graph/contracts.ts";
 import { type OriginName, originName, type SourceName } from "./controls.ts";
 import { SourceNames } from "./source_names.ts";
-import type { SourceTimes } from "./source_times.ts";
 
 /** The fewest items that a source may be ahead of the answer, however far apart their times are. */
 const FEWEST = 256;
@@ -54,9 +53,25 @@ const UNDERWAY = 4;
  */
 const TICKS_AHEAD = 4;
 
-/** A window step on this worker. */
+/** What is known of the sources of a window step; `SourceTimes` says more of each. */
+export interface AlignedTimes {
+  /** Whether other workers have a part of the step, and have to answer. */
+  readonly isShared: boolean;
+  /** Whether all origins have named their sources. */
+  readonly isComplete: boolean;
+  /** Returns the last tick of an origin that has passed on all workers. */
+  through(origin: OriginName): number;
+  /** Returns the last tick of an origin up to which it is known how far a source has come. */
+  known(origin: OriginName, source: SourceName): number;
+  /** Returns the newest time of a source that counts; negative infinity if there is none. */
+  newestOf(source: SourceName): number;
+  /** Returns the least of the newest times over all sources but one that are behind. */
+  leastBeside(source: SourceName): number;
+}
+
+/** A window step on this worker, or in a group, one that this task sends to. */
 export interface AlignedStep {
-  readonly times: SourceTimes;
+  readonly times: AlignedTimes;
   /** What can send something to it. */
   readonly origins: ReadonlySet<OriginName>;
   /** How far a source may be ahead of the one that is least far, in milliseconds. */
@@ -234,7 +249,7 @@ export class InputAlignment implements SourceAlignment {
   #choose(sources: readonly SourceName[]): { index: number; most: number } | null {
     const { steps, drift, isShared } = this.#steps ??= together(this.#stepsOf());
     if (steps.length === 0 || this.#isReleased) {
-      // As in a group, whose tasks do not know how far others are.
+      // As for inputs that no window step goes by.
       return { index: this.#turn++ % sources.length, most: Infinity };
     }
     let through = Infinity;

@@ -121,6 +121,8 @@ export interface LoggedSources {
   readonly origins: readonly OriginName[];
   /** Whether each of them had named its sources. */
   readonly isComplete: boolean;
+  /** Those that had, where not all of them had. */
+  readonly named?: readonly OriginName[];
   /** The newest time of each source that counts, when its last item came, and its state. */
   readonly sources: readonly (readonly [
     SourceName,
@@ -133,6 +135,13 @@ export interface LoggedSources {
   readonly open: readonly (readonly [SourceName, OriginName, tick: number, newest: number])[];
   /** What the origins have said. */
   readonly said: SaidInLog;
+}
+
+/** What a step has been delivered of its sources. */
+export interface KnownSources {
+  /** The origins that have named their sources. */
+  readonly named: Iterable<OriginName>;
+  readonly sources: Iterable<readonly [SourceName, OriginName, newest: number, SourceState]>;
 }
 
 /** The event time of one step on one worker. */
@@ -451,6 +460,7 @@ export class SourceTimes {
     return {
       origins: [...this.#origins.keys()],
       isComplete: this.#isComplete,
+      ...this.#isComplete ? {} : { named: this.#named() },
       sources: [...this.#sources.values()].map(({ name, origin, newest, cameAt, state }) =>
         [name, origin!, newest, cameAt, state] as const
       ),
@@ -460,12 +470,28 @@ export class SourceTimes {
     };
   }
 
+  /** What has been delivered of sources, so that those ahead wait for others; in a group. */
+  get delivered(): KnownSources {
+    const newest = new Map<Source, number>();
+    for (const bucket of this.#buckets) {
+      newest.set(bucket.source, Math.max(bucket.newest, newest.get(bucket.source) ?? -Infinity));
+    }
+    return {
+      named: this.#isComplete ? this.#origins.keys() : this.#named(),
+      sources: Array.from(this.#sources.values(), (source) => {
+        const { name, origin, state } = source;
+        const time = Math.max(source.newest, newest.get(source) ?? -Infinity);
+        return [name, origin!, time, state] as const;
+      }),
+    };
+  }
+
   /**
    * Continues from that, and from how far time had come. Called before anything else. What came
    * from steps that the flow does not have any more is left out.
    */
   resumeLogged(stored: LoggedSources, least: number): void {
-    const { origins, isComplete, sources, open, said } = stored;
+    const { origins, isComplete, named = [], sources, open, said } = stored;
     this.#logged = new LoggedTime(said);
     // An origin that has been added has yet to name its sources.
     this.#isComplete = isComplete &&
@@ -473,6 +499,12 @@ export class SourceTimes {
     const steps = new Set([...this.#origins.keys()].map((origin) => partsOfOrigin(origin).step));
     const isThere = (origin: OriginName) => steps.has(partsOfOrigin(origin).step);
     for (const origin of origins) if (isThere(origin)) this.#originOf(origin);
+    for (const each of named) {
+      if (!isThere(each)) continue;
+      const origin = this.#originOf(each);
+      origin.reported.fill(1); // at least
+      origin.through = 1;
+    }
     for (const [name, origin, newest, cameAt, state] of sources) {
       if (isThere(origin)) Object.assign(this.#sourceOf(name), { origin, newest, cameAt, state });
     }
@@ -481,6 +513,11 @@ export class SourceTimes {
     }
     this.event.reach(least);
     this.#advance();
+  }
+
+  /** The origins that have named their sources. */
+  #named(): OriginName[] {
+    return [...this.#origins].filter(([, { through }]) => through > 0).map(([name]) => name);
   }
 
   #addBucket(source: Source, origin: OriginName, tick: number): Bucket {

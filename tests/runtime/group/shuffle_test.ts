@@ -13,7 +13,7 @@ import {
 } from "../../../src/runtime/group/shuffle_batch.ts";
 import { SentTime } from "../../../src/runtime/group/sent_time.ts";
 import { ShuffleOut } from "../../../src/runtime/group/shuffle_out.ts";
-import { ShuffleTask } from "../../../src/runtime/group/shuffle_task.ts";
+import { type ShardReader, ShuffleTask } from "../../../src/runtime/group/shuffle_task.ts";
 import type { From, Tick, TimeControl } from "../../../src/runtime/time/controls.ts";
 import { MergedTime } from "../../../src/runtime/time/merged_time.ts";
 import { WaitingBytes } from "../../../src/runtime/group/waiting_bytes.ts";
@@ -189,16 +189,19 @@ function receiving(
   times = new Map<number, MergedTime>(),
 ) {
   let next = 0n;
-  const reader: ShuffleReader = {
+  const reader: ShardReader & ShuffleReader = {
     next: (): ShuffleRecord | null => {
       const bytes = records.shift();
       return bytes === undefined ? null : { bytes, next: ++next };
     },
     ready: () => new Promise(() => {}),
+    seek: (offset) => {
+      throw new Error(`nothing was cut, and ${offset} is read again`);
+    },
     isCurrent: true,
     lag: 0,
-    unreadable: ({ next }, cause) => new Error(`offset ${next - 1n}: ${cause.message}`),
     close() {},
+    unreadable: ({ next }, cause) => new Error(`offset ${next - 1n}: ${cause.message}`),
   };
   const passed: string[] = [];
   const host = {
@@ -313,7 +316,7 @@ function saidTo(shard: number, batches: ReturnType<ShuffleOut["take"]>): unknown
 
 Deno.test("ShuffleOut tells all shards of event time at the end of an epoch, also without items", () => {
   const timeOf = (value: unknown) => value as number;
-  const time = new SentTime(0, { timeOf, waitMs: 10, fail, steps: new Set() });
+  const time = new SentTime(0, { timeOf, waitMs: 10, driftMs: Infinity, fail, steps: new Set() });
   const out = sending();
   const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
   sender.push(from(1));
@@ -326,7 +329,8 @@ Deno.test("ShuffleOut tells all shards of event time at the end of an epoch, als
   const shard = batches.find(({ bytes }) => decodeShuffleBatch(bytes).frames.length > 2)!.shard;
   const end = [{ kind: "newest", source: "p", origin: ORIGIN, tick: 1, time: 30 }, tick(2)];
   for (let each = 0; each < SHARDS; each++) {
-    const items = each === shard ? [from(1), 2, from(1), 1] : [];
+    const reaching = { ...from(1), reaches: 30 };
+    const items = each === shard ? [reaching, 2, reaching, 1] : [];
     assertEquals(saidTo(each, batches), ["record", ...items, ...end]);
   }
   sender.push({ kind: "barrier", epoch: 1 });
@@ -346,6 +350,7 @@ function toldOfOld(waitMs: number): unknown[] {
   const time = new SentTime(0, {
     timeOf: (value) => value as number,
     waitMs,
+    driftMs: Infinity,
     fail,
     steps: new Set(),
   });
@@ -363,10 +368,27 @@ function toldOfOld(waitMs: number): unknown[] {
 Deno.test("ShuffleOut tells a shard how far the source is before items that may be late", () => {
   const newest = (time: number) => ({ kind: "newest", source: "p", origin: ORIGIN, tick: 1, time });
   // 20 is not older than 30 by more than 10. The second 20 is, at 40, as are 21 and 29 after it.
-  const epoch = [from(1), 1, newest(30), 2, newest(40), 4, newest(40)];
-  assertEquals(toldOfOld(10), ["record", ...epoch, "record", from(1), 2]);
+  const reaching = { ...from(1), reaches: 40 }; // with an infinite drift, it is said once
+  const epoch = [reaching, 1, newest(30), 2, newest(40), 4, newest(40)];
+  assertEquals(toldOfOld(10), ["record", ...epoch, "record", reaching, 2]);
   // Where items may overtake one another, only the end of the epoch counts.
-  assertEquals(toldOfOld(Infinity), ["record", from(1), 7, newest(40), "record", from(1), 2]);
+  const told = ["record", reaching, 7, newest(40), "record", reaching, 2];
+  assertEquals(toldOfOld(Infinity), told);
+});
+
+Deno.test("ShuffleOut says before items how far they reach, eight times in a drift at most", () => {
+  const timeOf = (value: unknown) => value as number;
+  const time = new SentTime(0, { timeOf, waitMs: 0, driftMs: 80, fail, steps: new Set() });
+  const out = sending();
+  const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+  sender.push(from(1));
+  for (const time of [100, 105, 110, 111, 125]) sender.push([["k", time]]);
+  const [{ shard }, ...others] = out.take(0);
+  assertEquals(others, []);
+  for (const time of [100, 105, 110, 111, 125]) sender.push([["k", time + 100]]);
+  const reaching = (reaches: number) => ({ ...from(1), reaches });
+  const told = [reaching(200), 1, 1, 1, reaching(211), 1, reaching(225), 1];
+  assertEquals(saidTo(shard, out.take(0)), ["record", ...told]);
 });
 
 Deno.test("ShuffleOut tells all shards of the first tick of an input before its items", () => {
@@ -408,7 +430,7 @@ Deno.test("SentTime shows the value whose time cannot be told", () => {
   const timeOf = () => {
     throw new TypeError("no time");
   };
-  const time = new SentTime(0, { timeOf, waitMs: 5, fail, steps: new Set() });
+  const time = new SentTime(0, { timeOf, waitMs: 5, driftMs: Infinity, fail, steps: new Set() });
   time.onControl(from(1));
   assertThrows(() => time.onBatch([["k", 1]]), Error, '["k",1]: no time');
 });
@@ -417,7 +439,13 @@ Deno.test("SentTime does not ask for the time of a window step's results", () =>
   const timeOf = () => {
     throw new TypeError("no time");
   };
-  const time = new SentTime(0, { timeOf, waitMs: 5, fail, steps: new Set([ORIGIN]) });
+  const time = new SentTime(0, {
+    timeOf,
+    waitMs: 5,
+    driftMs: Infinity,
+    fail,
+    steps: new Set([ORIGIN]),
+  });
   time.onControl(from(1));
   time.onBatch([["k", 1]]);
   assertEquals(time.take(), []);

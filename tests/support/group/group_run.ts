@@ -45,12 +45,21 @@ export class GroupRun {
   readonly processes: GroupProcess[] = [];
   readonly #build: BuildFlow;
   readonly #shards: number;
+  readonly #mostHeld: number | undefined;
   readonly #failures: unknown[] = []; // of processes that have not been killed
 
-  /** `topics`: how many partitions each has. */
-  constructor(build: BuildFlow, topics: Readonly<Record<string, number>>, shards = 3) {
+  /**
+   * @param topics How many partitions each has.
+   * @param options `mostHeld`: how many bytes may wait in a shard.
+   */
+  constructor(
+    build: BuildFlow,
+    topics: Readonly<Record<string, number>>,
+    { shards = 3, mostHeld }: { shards?: number; mostHeld?: number } = {},
+  ) {
     this.#build = build;
     this.#shards = shards;
+    this.#mostHeld = mostHeld;
     for (const [topic, partitions] of Object.entries(topics)) {
       this.group.topics.create(topic, partitions);
     }
@@ -100,6 +109,7 @@ export class GroupRun {
       identity: null,
       intervalMs: EPOCH_MS,
       lateCommits,
+      ...this.#mostHeld === undefined ? {} : { mostHeld: this.#mostHeld },
       clock: aheadMs === 0 ? this.clock : shifted(this.clock, aheadMs),
       log: silentLog,
     });

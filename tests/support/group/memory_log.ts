@@ -320,7 +320,7 @@ export class MemoryLog implements GroupLog {
   openInput(
     config: InputConfig<unknown>,
     partition: number,
-    _at: Place,
+    { alignment = null }: Place,
     resume: Positions,
   ): Promise<InputReader<unknown>> {
     if (!(config instanceof TopicInput)) throw new TypeError("only topics can be shared out");
@@ -332,16 +332,18 @@ export class MemoryLog implements GroupLog {
     });
     let source = "";
     const next = (limit = Infinity): unknown[] => {
-      for (const part of parts) {
-        const batch = part.items.items.slice(
-          part.next,
-          part.next + Math.min(limit, this.#group.mostAtOnce),
-        );
-        part.next += batch.length;
-        source = part.name;
-        if (batch.length > 0) return batch;
-      }
-      return [];
+      const names = parts.filter(hasMore).map(({ name }) => name);
+      if (names.length === 0) return [];
+      const chosen = alignment === null
+        ? { source: names[0], most: Infinity }
+        : alignment.choose(names);
+      if (chosen === null) return [];
+      const part = parts.find(({ name }) => name === chosen.source)!;
+      const most = Math.min(limit, chosen.most, this.#group.mostAtOnce);
+      const batch = part.items.items.slice(part.next, part.next + most);
+      part.next += batch.length;
+      source = part.name;
+      return batch;
     };
     const hasMore = (part: typeof parts[number]) => part.next < part.items.items.length;
     return Promise.resolve({
@@ -350,7 +352,12 @@ export class MemoryLog implements GroupLog {
         new Map(parts.map((part) => [part.name, hasMore(part) ? "behind" : "current"])),
       source: () => source,
       idle: () => !parts.some(hasMore),
-      ready: () => Promise.race(parts.map((part) => part.items.more(part.next))),
+      ready: () => {
+        // Others may have come up, or there may be something that need not wait for them.
+        const more = parts.filter((part) => alignment === null || !hasMore(part));
+        const held = alignment === null ? [] : [alignment.changed()];
+        return Promise.race([...more.map((part) => part.items.more(part.next)), ...held]);
+      },
       positions: () => new Map(parts.map((part) => [part.name, part.next])),
       close: () => Promise.resolve(),
     });
