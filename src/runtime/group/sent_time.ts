@@ -33,6 +33,9 @@ export interface TimedReceiver {
 /** A shard is told before items how far they reach, at most this many times in a drift. */
 const MARKS = 8;
 
+/** The fewest items of a piece, however far apart their times are. */
+const FEWEST = 256;
+
 /** How far a source has come. */
 interface SentSource {
   newest: number;
@@ -67,6 +70,8 @@ export class SentTime {
   readonly #sources = new Map<SourceName, SentSource>();
   /** Of items that may be late: how far their source had come. */
   #old = new Map<unknown, number>();
+  /** What has come since the last piece, and the time from which on that is far. */
+  #piece = { items: 0, reached: -Infinity, farFrom: Infinity };
 
   /** `receiver`: `null` if a step further on goes by time, which does not need to know values. */
   constructor(exchange: number, receiver: TimedReceiver | null) {
@@ -108,24 +113,55 @@ export class SentTime {
     return message.kind === "tick" && message.number === 1 ? this.#encode(message) : null;
   }
 
-  /** Items are about to be sent. Returns whether shards have to be told before some of them. */
-  onBatch(batch: readonly unknown[]): boolean {
+  /**
+   * Whether what has come since the last piece takes its source far ahead. It is to be sent then,
+   * so that a shard can deliver others in between.
+   */
+  get isFar(): boolean {
+    return this.#piece.items >= FEWEST && this.#piece.reached > this.#piece.farFrom;
+  }
+
+  /** What comes next is a piece of its own. */
+  endPiece(): void {
+    this.#piece = { items: 0, reached: -Infinity, farFrom: Infinity };
+  }
+
+  /** Whether shards have to be told before some of the items that are about to be sent. */
+  get hasOld(): boolean {
+    return this.#old.size > 0;
+  }
+
+  /**
+   * Items are about to be sent: those of a batch from `start` on. Returns where to end: at the
+   * latest where the piece does.
+   */
+  onBatch(batch: readonly unknown[], start: number): number {
     this.#old.clear();
     const from = this.#from;
-    if (this.#receiver === null || from === null || from.source === NO_SOURCE) return false;
-    const { timeOf, waitMs, fail, steps } = this.#receiver;
-    if (steps.has(from.origin)) return false;
+    const { length } = batch;
+    if (this.#receiver === null || from === null || from.source === NO_SOURCE) return length;
+    const { timeOf, waitMs, driftMs, fail, steps } = this.#receiver;
+    if (steps.has(from.origin)) return length;
     const sent = this.#sentOf(from.source);
     let newest = -Infinity;
     let reached = sent.newest;
+    const piece = this.#piece;
+    if (piece.items === 0 && reached > -Infinity) piece.farFrom = reached + driftMs;
+    let at = start;
     let pair: unknown;
     try {
-      for (pair of batch) {
+      while (at < length) {
+        pair = batch[at++];
+        piece.items++;
         if (!isKeyed(pair)) continue; // it has been refused, or is
         const time = timeOf(pair[1]);
         if (time > newest) newest = time;
-        if (time > reached) reached = time;
-        // Of a pair that is sent twice, the first is not to be late for what follows it.
+        if (time > reached) {
+          reached = time;
+          if (piece.farFrom === Infinity) piece.farFrom = time + driftMs;
+          piece.reached = time;
+          if (this.isFar) break;
+        } // Of a pair that is sent twice, the first is not to be late for what follows it.
         else if (time < reached - waitMs && !this.#old.has(pair)) this.#old.set(pair, reached);
       }
     } catch (thrown) {
@@ -137,7 +173,7 @@ export class SentTime {
       sent.newest = reached;
       this.#receiver.onNewest?.();
     }
-    return this.#old.size > 0;
+    return at;
   }
 
   /** Returns the frame that a shard gets before an item of this batch; `null` for none. */

@@ -184,12 +184,12 @@ class ShuffleSender implements Outgoing {
 
   push(message: Message): void {
     if (isBatch(message)) {
-      const hasOld = this.#time?.onBatch(message) ?? false;
-      this.#deal(message).forEach((items, shard) => {
-        if (items.length === 0) return;
-        if (hasOld) this.#writeOld(items, shard);
-        else this.#write(items, shard);
-      });
+      for (let from = 0; from < message.length;) {
+        const end = this.#time?.onBatch(message, from) ?? message.length;
+        const isAll = from === 0 && end === message.length;
+        this.#send(isAll ? message : message.slice(from, end));
+        from = end;
+      }
     } else if (isEpochEnd(message)) {
       this.flush();
       this.#tellTime();
@@ -199,8 +199,19 @@ class ShuffleSender implements Outgoing {
     // there is anything to read.
   }
 
+  #send(batch: readonly unknown[]): void {
+    const hasOld = this.#time?.hasOld ?? false;
+    this.#deal(batch).forEach((items, shard) => {
+      if (items.length === 0) return;
+      if (hasOld) this.#writeOld(items, shard);
+      else this.#write(items, shard);
+    });
+    if (this.#time?.isFar === true) this.flush();
+  }
+
   /** Makes frames of all items that have come. */
   flush(): void {
+    this.#time?.endPiece();
     this.#shards.forEach(({ writer, target }) => writer.flush(target));
   }
 

@@ -8,9 +8,12 @@ import {
   TumblingWindowConfig,
 } from "millrace";
 
-/** A value is its number, then its time in milliseconds since the Unix epoch. */
+/**
+ * A value is its number, then its time in milliseconds since the Unix epoch. The flow ends where
+ * its topic ends if the last argument is "once".
+ */
 export default function windows(args: readonly string[]): Dataflow<unknown> {
-  const [broker, from, to, late] = args;
+  const [broker, from, to, late, once] = args;
   const brokers = [broker];
   const clock = new EventClockConfig<[number, number]>({
     getTime: ([, at]) => at,
@@ -18,7 +21,10 @@ export default function windows(args: readonly string[]): Dataflow<unknown> {
     watermark: "step",
   });
   const flow = new Dataflow("windows");
-  const lists = flow.input("in", new KafkaInputConfig({ brokers, topic: from }))
+  const lists = flow.input(
+    "in",
+    new KafkaInputConfig({ brokers, topic: from, tail: once !== "once" }),
+  )
     .map(([key, value]): [string, [number, number]] => {
       const [n, at] = text.decode(value!).split(" ").map(Number);
       return [text.decode(key), [n, at]];

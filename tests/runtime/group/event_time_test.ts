@@ -6,6 +6,7 @@ import { type GroupProcess, GroupRun } from "../../support/group/group_run.ts";
 import type { LogPoint } from "../../support/group/memory_log.ts";
 import {
   LENGTH_MS,
+  SHORT_SESSIONS,
   type Timed,
   TIMED_FLOWS,
   type TimedFlow,
@@ -219,8 +220,12 @@ for (const [index, [name, flow]] of Object.entries(TIMED_FLOWS).entries()) {
 }
 
 /** The flows in which what is late does not depend on when commits come. */
-const ORDERED = Object.entries(TIMED_FLOWS).filter(([name]) =>
+const ORDERED = Object.entries({
+  ...TIMED_FLOWS,
+  "short session windows": SHORT_SESSIONS,
+}).filter(([name]) =>
   ![
+    "session windows",
     "windows after redistribute, which lets items overtake one another",
     "windows after another step of the same keys",
     "windows of windows",

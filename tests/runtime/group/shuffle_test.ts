@@ -391,6 +391,26 @@ Deno.test("ShuffleOut says before items how far they reach, eight times in a dri
   assertEquals(saidTo(shard, out.take(0)), ["record", ...told]);
 });
 
+Deno.test("ShuffleOut sends in pieces what takes a source far ahead, of 256 items at least", () => {
+  const pieces = (gapMs: number, driftMs: number) => {
+    const timeOf = (value: unknown) => value as number;
+    const time = new SentTime(0, { timeOf, waitMs: 0, driftMs, fail, steps: new Set() });
+    const out = sending();
+    const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
+    sender.push(from(1));
+    sender.push(Array.from({ length: 1_000 }, (_, i) => ["k", i * gapMs]));
+    const [{ shard }, ...others] = out.take(0);
+    assertEquals(others, []);
+    sender.push(Array.from({ length: 600 }, (_, i) => ["k", (1_000 + i) * gapMs]));
+    return saidTo(shard, out.take(0)).filter((each) => typeof each === "number");
+  };
+  assertEquals(pieces(1, 600), [600]);
+  assertEquals(pieces(1, 599), [600]);
+  assertEquals(pieces(2, 599), [300, 300]);
+  assertEquals(pieces(50, 100), [256, 256, 88]);
+  assertEquals(pieces(50, Infinity), [600]);
+});
+
 Deno.test("ShuffleOut tells all shards of the first tick of an input before its items", () => {
   const out = sending();
   const time = new SentTime(0, null);
@@ -432,7 +452,7 @@ Deno.test("SentTime shows the value whose time cannot be told", () => {
   };
   const time = new SentTime(0, { timeOf, waitMs: 5, driftMs: Infinity, fail, steps: new Set() });
   time.onControl(from(1));
-  assertThrows(() => time.onBatch([["k", 1]]), Error, '["k",1]: no time');
+  assertThrows(() => time.onBatch([["k", 1]], 0), Error, '["k",1]: no time');
 });
 
 Deno.test("SentTime does not ask for the time of a window step's results", () => {
@@ -447,7 +467,7 @@ Deno.test("SentTime does not ask for the time of a window step's results", () =>
     steps: new Set([ORIGIN]),
   });
   time.onControl(from(1));
-  time.onBatch([["k", 1]]);
+  time.onBatch([["k", 1]], 0);
   assertEquals(time.take(), []);
 });
 

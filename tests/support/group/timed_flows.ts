@@ -52,6 +52,21 @@ function collect(
   lists.late.map(([key, { n }]) => [key, n] as const).capture("late", output("late"));
 }
 
+/**
+ * Sessions that are short wherever values come all the time. A value that is too old is late then:
+ * a long session may be open that it joins.
+ */
+export const SHORT_SESSIONS: TimedFlow = {
+  build: (parts) =>
+    collect(
+      parts,
+      parts.input<Item>("in", "numbers"),
+      byKey,
+      new SessionWindowConfig({ gap: 20 }),
+    ),
+  topics: { numbers: 3 },
+};
+
 /** By name. */
 export const TIMED_FLOWS: Readonly<Record<string, TimedFlow>> = {
   "tumbling windows": {
