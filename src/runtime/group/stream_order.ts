@@ -132,29 +132,23 @@ export class StreamOrder {
   }
 
   /**
-   * Returns how far a stream is with what comes next: its source that is least far. It is negative
-   * infinity where nothing is known of that yet: others learn so at once that it is far away.
+   * Returns how far a stream has come: its source that is least far. What comes next does not count
+   * yet. A sparse stream may go far with that, and time waits for it until then. It is negative
+   * infinity where nothing is known: others learn so at once that it is far away.
    */
   timeOf(sender: number): number {
     const behind = this.#behindOf(sender);
     if (behind < Infinity) return behind;
     const head = this.#heads.get(sender);
-    return head === undefined || this.#isNew(head) ? -Infinity : head.time;
+    return head === undefined ? -Infinity : this.#sources.get(head.source)?.newest ?? -Infinity;
   }
 
-  #isNew({ source }: Head): boolean {
-    return this.#sources.get(source)?.newest === -Infinity;
-  }
-
-  /** Of what a stream may still send from before; infinity if nobody waits for it. */
+  /** The same of the sources that others wait for; infinity if there are none. */
   #behindOf(sender: number): number {
-    const head = this.#heads.get(sender);
     let least = Infinity;
     for (const name of this.#bySender.get(sender) ?? []) {
       const { isBehind, newest } = this.#sources.get(name)!;
-      if (!isBehind) continue;
-      const isNext = head?.source === name && newest > -Infinity && head.time > newest;
-      least = Math.min(least, isNext ? head.time : newest);
+      if (isBehind && newest < least) least = newest;
     }
     return least;
   }

@@ -274,6 +274,28 @@ async function readBacklog(run: GroupRun, random: Random): Promise<void> {
   await replaceDead(run, random);
 }
 
+Deno.test("a sparse source holds time back no longer than its next values", async () => {
+  const { build } = TIMED_FLOWS["tumbling windows with one watermark"];
+  const run = new GroupRun(build, { numbers: 3 });
+  run.group.mostAtOnce = 1_000;
+  let n = 0;
+  let late = 0;
+  for (const [partition, from, gap] of [[0, 0, 10], [1, 0, 500], [2, 30_000, 20]]) {
+    for (let i = 0, time = from; time <= 150_000; time += gap, i++) {
+      // Some hundred values are read at once: of the sparse source, none is surely late.
+      const isOld = gap < 100 && time > 60_000 && i % 97 === 0;
+      if (isOld) late++;
+      const at = isOld ? time - 25_000 : time;
+      run.group.topics.append("numbers", partition, [KEYS[n % KEYS.length], { at, n: n++ }]);
+    }
+  }
+  const [a, b] = [run.start(), run.start()];
+  run.tasks.forEach((task, i) => run.assign(i % 2 === 0 ? a : b, task));
+  await run.drain();
+  assertEquals(run.group.outputs.get("late")?.length, late);
+  await run.stop();
+});
+
 /** Adds values of one source that were all there before the start. Some are far too old. */
 function addBacklog(run: GroupRun, from: number, count: number): void {
   for (let i = from; i < from + count; i++) {
