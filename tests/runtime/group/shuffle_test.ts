@@ -382,33 +382,33 @@ Deno.test("ShuffleOut says before items how far they reach, eight times in a dri
   const out = sending();
   const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
   sender.push(from(1));
-  for (const time of [100, 105, 110, 111, 125]) sender.push([["k", time]]);
-  const [{ shard }, ...others] = out.take(0);
-  assertEquals(others, []);
-  for (const time of [100, 105, 110, 111, 125]) sender.push([["k", time + 100]]);
+  for (const time of [200, 205, 210, 211, 225]) { // a frame each
+    sender.push(Array.from({ length: 256 }, () => [KEY_OF[0], time]));
+  }
   const reaching = (reaches: number) => ({ ...from(1), reaches });
-  const told = [reaching(200), 1, 1, 1, reaching(211), 1, reaching(225), 1];
-  assertEquals(saidTo(shard, out.take(0)), ["record", ...told]);
+  const told = [reaching(200), 256, 256, 256, reaching(211), 256, reaching(225), 256];
+  assertEquals(saidTo(0, out.take(0)), ["record", ...told]);
 });
 
 Deno.test("ShuffleOut sends in pieces what takes a source far ahead, of 256 items at least", () => {
-  const pieces = (gapMs: number, driftMs: number) => {
+  const pieces = (gapMs: number, driftMs: number, batch: number) => {
     const timeOf = (value: unknown) => value as number;
     const time = new SentTime(0, { timeOf, waitMs: 0, driftMs, fail, steps: new Set() });
     const out = sending();
     const sender = out.sender(0, { route: "key", fail, epoch: 0, time });
     sender.push(from(1));
-    sender.push(Array.from({ length: 1_000 }, (_, i) => ["k", i * gapMs]));
-    const [{ shard }, ...others] = out.take(0);
-    assertEquals(others, []);
-    sender.push(Array.from({ length: 600 }, (_, i) => ["k", (1_000 + i) * gapMs]));
-    return saidTo(shard, out.take(0)).filter((each) => typeof each === "number");
+    const items = Array.from({ length: 1_600 }, (_, i) => [KEY_OF[i % SHARDS], i * gapMs]);
+    sender.push(items.slice(0, 1_000));
+    out.take(0);
+    for (let i = 1_000; i < items.length; i += batch) sender.push(items.slice(i, i + batch));
+    return saidTo(0, out.take(0)).filter((each) => typeof each === "number");
   };
-  assertEquals(pieces(1, 600), [600]);
-  assertEquals(pieces(1, 599), [600]);
-  assertEquals(pieces(2, 599), [300, 300]);
-  assertEquals(pieces(50, 100), [256, 256, 88]);
-  assertEquals(pieces(50, Infinity), [600]);
+  for (const batch of [600, 30]) {
+    assertEquals(pieces(1, 600, batch), [150]);
+    assertEquals(pieces(2, 599, batch), [75, 75]);
+    assertEquals(pieces(50, Infinity, batch), [150]);
+  }
+  assertEquals(pieces(50, 100, 600), [64, 64, 22]);
 });
 
 Deno.test("ShuffleOut tells all shards of the first tick of an input before its items", () => {
