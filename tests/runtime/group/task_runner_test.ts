@@ -353,7 +353,7 @@ Deno.test("TaskRunner refuses tasks that the flow does not have, and those that 
 
 Deno.test("TaskRunner names the steps of a task whose state is of no use", async () => {
   for (const isLasting of [true, false]) {
-    const run = new GroupRun(keyed, { numbers: 1 }, 2);
+    const run = new GroupRun(keyed, { numbers: 1 }, { shards: 2 });
     const error = isLasting ? new UnrestorableError("damaged") : new Error("no broker");
     run.group.holdRestore = Promise.reject(error);
     const process = run.start();
