@@ -237,7 +237,7 @@ for (const [name, flow] of ORDERED) {
     Deno.test(`${name}: late as on one machine in a backlog of several sources (seed ${seed})`, async () => {
       const random = new Random(seed);
       const mostHeld = random.pick([0, 500, 5_000, undefined]);
-      const run = new GroupRun(flow.build, flow.topics, { mostHeld });
+      const run = new GroupRun(flow.build, flow.topics, undefined, mostHeld);
       addBacklogs(run, flow, random);
       await readBacklog(run, random);
       const expected = await assertAsOnOneMachine(

@@ -15,7 +15,7 @@ const plain: BuildFlow = ({ input, output }) =>
 
 /** A group of one process with all tasks, which have committed where they begin. */
 async function started(build: BuildFlow, partitions = 1): Promise<GroupRun> {
-  const run = new GroupRun(build, { numbers: partitions }, { shards: 2 });
+  const run = new GroupRun(build, { numbers: partitions }, 2);
   run.assign(run.start(), ...run.tasks);
   await run.settle(); // the first epoch of a new task ends at once
   return run;
@@ -289,7 +289,7 @@ Deno.test("TaskRunner gives up a task that is still being restored at once", asy
 });
 
 Deno.test("TaskRunner gives up a task whose last owner does not come to an end", async () => {
-  const run = new GroupRun(keyed, { numbers: 1 }, { shards: 2 });
+  const run = new GroupRun(keyed, { numbers: 1 }, 2);
   const held = Promise.withResolvers<void>();
   run.group.holdRestore = held.promise;
   const [a, b] = [run.start(), run.start()];
@@ -353,7 +353,7 @@ Deno.test("TaskRunner refuses tasks that the flow does not have, and those that 
 
 Deno.test("TaskRunner names the steps of a task whose state is of no use", async () => {
   for (const isLasting of [true, false]) {
-    const run = new GroupRun(keyed, { numbers: 1 }, { shards: 2 });
+    const run = new GroupRun(keyed, { numbers: 1 }, 2);
     const error = isLasting ? new UnrestorableError("damaged") : new Error("no broker");
     run.group.holdRestore = Promise.reject(error);
     const process = run.start();
@@ -390,7 +390,7 @@ Deno.test("TaskRunner leaves out of a commit what a task does after the epoch, t
       counts.capture("slow", output("slow"));
     },
     { numbers: 1 },
-    { shards: 1 },
+    1,
   );
   const [a, b] = [run.start(), run.start()];
   const task = taskId("count", 0);
@@ -423,7 +423,7 @@ Deno.test("TaskRunner leaves out of a commit what a task does after the epoch, t
 });
 
 Deno.test("TaskRunner leaves out of a commit what a task did that came and went meanwhile", async () => {
-  const run = new GroupRun(plain, { numbers: 2 }, { shards: 1 });
+  const run = new GroupRun(plain, { numbers: 2 }, 1);
   const a = run.start();
   const task = taskId("in", 1);
   run.assign(a, taskId("in", 0));
@@ -473,7 +473,7 @@ Deno.test("TaskRunner commits all positions of a task that has changed, moved or
       input<Keyed<number>>("plain", "others").merge(sums).capture("out", output("out"));
     },
     { numbers: 1, others: 1 },
-    { shards: 1 },
+    1,
   );
   run.assign(run.start(), ...run.tasks);
   run.group.topics.append("numbers", 0, ["a", 1]);

@@ -50,12 +50,13 @@ export class GroupRun {
 
   /**
    * @param topics How many partitions each has.
-   * @param options `mostHeld`: how many bytes may wait in a shard.
+   * @param mostHeld How many bytes may wait in a shard; absent for the default.
    */
   constructor(
     build: BuildFlow,
     topics: Readonly<Record<string, number>>,
-    { shards = 3, mostHeld }: { shards?: number; mostHeld?: number } = {},
+    shards = 3,
+    mostHeld?: number,
   ) {
     this.#build = build;
     this.#shards = shards;
