@@ -13,7 +13,8 @@ import { UsageError } from "../../core/errors.ts";
 import { sessionText } from "../../group/session_text.ts";
 import { controlTopic } from "../../group/topology.ts";
 import { ENTERING_MS, isEntering } from "./enter_app.ts";
-import type { GroupAdmin, GroupDescription } from "./group_admin.ts";
+import type { GroupAdmin } from "./group_admin.ts";
+import type { GroupDescription } from "./group_description.ts";
 import type { AppGroup, AppParts } from "./group_status.ts";
 
 /**

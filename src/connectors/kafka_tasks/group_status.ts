@@ -18,14 +18,8 @@ import {
 import type { ListedGroup } from "../kafka/wire/list_groups.ts";
 import { positionName, type TopicPartition } from "../kafka/wire/topic_partition.ts";
 import { type Control, type GroupSettings, requireKnownFormat } from "./control_topic.ts";
-import type {
-  CommittedPosition,
-  GroupAdmin,
-  GroupDescription,
-  GroupMember,
-  PartitionEnds,
-  TopicSize,
-} from "./group_admin.ts";
+import type { CommittedPosition, GroupAdmin, PartitionEnds, TopicSize } from "./group_admin.ts";
+import type { GroupDescription, GroupMember } from "./group_description.ts";
 
 /** What belongs to an app in a cluster. */
 export interface AppParts {

@@ -2,10 +2,12 @@
 import type {
   CommittedPosition,
   GroupAdmin,
-  GroupDescription,
-  GroupMember,
   PartitionEnds,
 } from "../../../../src/connectors/kafka_tasks/group_admin.ts";
+import type {
+  GroupDescription,
+  GroupMember,
+} from "../../../../src/connectors/kafka_tasks/group_description.ts";
 import type { Control } from "../../../../src/connectors/kafka_tasks/control_topic.ts";
 import {
   positionName,
