@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { KafkaHandOverBoard } from "../connectors/kafka_tasks/hand_over_board.ts";
 import { type GroupPlace, joinGroup } from "../connectors/kafka_tasks/join_group.ts";
 import {
   lastFailure,
@@ -20,11 +21,14 @@ import { elapsedOf, systemClock } from "../core/clock.ts";
 import { messageOf, type StepError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { within } from "../core/promises.ts";
+import { partsOf, type TaskId } from "../core/task_id.ts";
+import { HAND_OVER_MS } from "../group/hand_over.ts";
 import { GroupShutdownError, type Membership } from "../group/membership.ts";
 import type { ApiOptions } from "../ops/access.ts";
 import { type ApiServer, serveApi } from "../ops/server.ts";
 import { flowName, refuseNesting, spawnFacts } from "../runtime/nesting.ts";
 import { type DescribedGroup, FlowDescriber } from "../runtime/process/group/flow_describer.ts";
+import { HandOver } from "../runtime/process/group/hand_over.ts";
 import { NodeMonitor, type NodeStatus } from "../runtime/process/group/node_monitor.ts";
 import { FirstLoad, spawnTaskWorker } from "../runtime/process/group/spawn_task_worker.ts";
 import { StateSweeper } from "../runtime/process/group/state_sweeper.ts";
@@ -169,6 +173,12 @@ async function runNode(
     log,
     signal: ended.signal,
   };
+  const handOverMs = protocol === "streams" ? HAND_OVER_MS : 0;
+  await using board = new KafkaHandOverBoard({ ...reach, groupId });
+  const stateful = new Set(
+    topology.subtopologies.flatMap(({ name, hasState }) => hasState ? [name] : []),
+  );
+  const hasState = (task: TaskId) => stateful.has(partsOf(task).subtopology);
   const firstLoad = new FirstLoad(); // a wrong address is an error at the start only
   const cacheFolder = group.stateDir === null ? null : folder.path;
   const onDisk = cacheFolder === null ? null : storedOffsets(cacheFolder, app, log);
@@ -205,7 +215,16 @@ async function runNode(
       restarts: command.restarts,
       stallMs: group.stallMs,
       stopMs: command.stopMs ?? stopMilliseconds({}),
-      handOver: null,
+      handOver: handOverMs === 0 ? null : (memberId) =>
+        new HandOver({
+          memberId,
+          board,
+          hasState,
+          canPrepare: group.stateDir !== null,
+          waitMs: handOverMs,
+          clock: systemClock,
+          log,
+        }),
       // Nobody comes back with ids that are not kept.
       leaves: group.leaves || group.stateDir === null,
       onDisk,
@@ -221,7 +240,7 @@ async function runNode(
         tellsChangelogs,
         protocol,
         standbys: group.standbys,
-        handOverMs: 0,
+        handOverMs,
         sessionMs: group.sessionMs,
         processId: folder.processId,
       }),
