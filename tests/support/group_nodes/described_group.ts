@@ -44,14 +44,14 @@ export async function groupOf(
   }
 }
 
-/** The names of the groups of an app. */
+/** The names of the groups of an app that have members. */
 export async function groupsOf(brokers: string[], app: string): Promise<string[]> {
   const admin = kafkaClient(brokers).admin();
   await admin.connect();
   try {
     const { groups } = await admin.listGroups();
     return groups.map(({ groupId }) => groupId).filter((id) =>
-      id === app || id.startsWith(`${app}.`)
+      id === app || (id.startsWith(`${app}.`) && /^\d+$/.test(id.slice(app.length + 1)))
     );
   } finally {
     await admin.disconnect();
