@@ -265,6 +265,9 @@ export class Standbys {
     }
     if (standby.isClosed) return;
     if (!await file.cache.copy([], to, file.positions)) return this.#over(standby);
+    // The first time, this takes long. A task that was to start meanwhile would wait for it.
+    if (!file.wasCurrent) await file.cache.flush();
+    if (standby.isClosed) return;
     file.at = to;
     standby.lag = 0;
     this.#isCurrent(standby, file);

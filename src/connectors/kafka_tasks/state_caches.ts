@@ -108,6 +108,7 @@ export class StateCaches {
         if (positions !== null) this.#note(task, offset);
         return this.#tasks.get(task) === open && !cache.isOver;
       },
+      flush: () => cache.flush(),
       follow: (changes, offset, positions) => {
         if (this.#tasks.get(task) !== open) return;
         open.offset = offset;
@@ -248,6 +249,8 @@ export interface StateCache {
     offset: bigint,
     positions: readonly StoredPosition[] | null,
   ): Promise<boolean>;
+  /** Writes what was copied, and resolves when it is on the disk, or the disk has failed. */
+  flush(): Promise<void>;
   /**
    * The task has been restored: from now on, its file gets what is committed.
    *

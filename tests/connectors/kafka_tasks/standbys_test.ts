@@ -132,6 +132,24 @@ function machineOn(folder: TempFolder, changelog: Changelog, clock = new TestClo
 
 type Machine = ReturnType<typeof machineOn>;
 
+Deno.test("what a standby that is current has read is on the disk", async () => {
+  await using folder = await tempFolder();
+  const changelog = new Changelog();
+  changelog.commit({ a: "1", b: "2", c: "3" }, 1);
+  await using machine = machineOn(folder, changelog);
+  await machine.current(machine.standbys.add(TASK));
+  machine.caches.abandon(); // as if it had died
+  await using next = machineOn(folder, changelog);
+  const { end } = changelog;
+  const found = await next.caches.open(TASK, {
+    topic: "id",
+    start: 0n,
+    end,
+    deleteRetentionMs: DAY,
+  });
+  assertEquals(found?.offset, end);
+});
+
 /** What the restore of the task finds on the disk, as `KafkaTaskLog.restore` opens it. */
 async function promoted({ standbys, caches }: Machine, changelog: Changelog) {
   standbys.closeOf(TASK);
