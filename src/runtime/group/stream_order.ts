@@ -123,8 +123,9 @@ export class StreamOrder {
 
   /** Whether a stream has to wait for others. */
   isAhead(sender: number): boolean {
-    // Otherwise it would depend on who begins first whether the first values can be late.
-    if (this.#unnamed.size > 0) return this.#heads.has(sender);
+    // Otherwise it would depend on who begins first whether the first values can be late. What a
+    // sender has still to name comes later in its stream, which must not wait for itself.
+    if (this.#unnamed.size > 0) return this.#heads.has(sender) && !this.#hasUnnamed(sender);
     const time = this.timeOf(sender);
     if (time <= this.#least + this.#driftMs) return false;
     this.#least = this.#leastNow();
@@ -141,6 +142,11 @@ export class StreamOrder {
     if (behind < Infinity) return behind;
     const head = this.#heads.get(sender);
     return head === undefined ? -Infinity : this.#sources.get(head.source)?.newest ?? -Infinity;
+  }
+
+  #hasUnnamed(sender: number): boolean {
+    for (const origin of this.#unnamed) if (partsOfOrigin(origin).worker === sender) return true;
+    return false;
   }
 
   /** The same of the sources that others wait for; infinity if there are none. */

@@ -76,6 +76,20 @@ Deno.test("nothing goes on before all have named their sources", () => {
   assertEquals(both.isAhead(0), false);
 });
 
+Deno.test("a stream goes on to what it has still to name: what was sent before its flow changed", () => {
+  const added = "second on worker 0";
+  const origins = new Set([originOf(0), originOf(1), added]);
+  const both = new StreamOrder({ driftMs: DRIFT_MS, origins });
+  both.onTick(tick(1, { p1: "behind" }));
+  head(both, 0, 1_000);
+  head(both, 1, 1_000);
+  assertEquals([both.isAhead(0), both.isAhead(1)], [false, true]);
+  both.onTick(tick(0, { p0: "behind" }));
+  assertEquals([both.isAhead(0), both.isAhead(1)], [false, true]); // the added one is to come
+  both.onTick({ ...tick(0, {}), origin: added });
+  assertEquals([both.isAhead(0), both.isAhead(1)], [false, false]);
+});
+
 Deno.test("a source of which nothing is known goes on, and is waited for", () => {
   const both = behind();
   come(both, 0, 1_000);
