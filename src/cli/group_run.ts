@@ -155,7 +155,6 @@ async function runNode(
       ...ofFlow,
       protocol: group.protocol,
       dropSteps: group.dropSteps,
-      standbys: group.standbys,
       waits: group.waits,
     },
     taps: { stdout: taps.stderr ?? printToStderr, ...taps.stderr ? { stderr: taps.stderr } : {} },
@@ -163,7 +162,7 @@ async function runNode(
   });
   const described = await stop.before(describer.describe());
   if (described === null) return NOT_JOINED;
-  const { topology, groupId, protocol, tellsChangelogs } = described;
+  const { topology, groupId, protocol } = described;
   const came: Came = { ...described, cameAt: systemClock.now() };
   const ended = new AbortController();
   const reach: ShutdownOptions = {
@@ -237,7 +236,6 @@ async function runNode(
         ...reach,
         groupId,
         topology,
-        tellsChangelogs,
         protocol,
         standbys: group.standbys,
         handOverMs,

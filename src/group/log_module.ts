@@ -32,8 +32,6 @@ export interface PrepareGroupOptions extends GroupOptions {
   readonly protocol: string;
   /** Steps that were taken out of the flow: what is stored of them is dropped. */
   readonly dropSteps: readonly StepId[];
-  /** How many standbys of each task the group is to have; `null` for what it has. */
-  readonly standbys: number | null;
   /** Whether to wait until no machine runs the app in another way; if not, that is an error. */
   readonly waits: boolean;
   /** Returns how many items a shuffle batch has for each exchange, by its number. */
@@ -46,8 +44,6 @@ export interface PreparedGroup extends LocatedCluster {
   readonly groupId: string;
   /** The protocol that it speaks. */
   readonly protocol: string;
-  /** Whether its members tell it of changelogs. */
-  readonly tellsChangelogs: boolean;
   /** When it was ended on all machines last, before this one came; `null` if never. */
   readonly failedAt: number | null;
 }

@@ -88,10 +88,7 @@ class App implements AsyncDisposable {
       ...this.#at,
       groupId: this.groupId,
       processId,
-      topology: memberTopology(this.name, this.topology, {
-        protocol: "streams",
-        tellsChangelogs: true,
-      }),
+      topology: memberTopology(this.name, this.topology, "streams"),
       ...protocol === "streams"
         ? { groupConfigs: { "streams.initial.rebalance.delay.ms": "0" } }
         : {},

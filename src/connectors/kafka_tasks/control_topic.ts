@@ -4,7 +4,7 @@
  * ```text
  *   key ["group"]         {"format":1,"generation":1,"shards":…,"protocol":…,"hash":…,
  *                          "subtopologies":[…],"exchanges":[…],"dropped":[…],
- *                          "tellsChangelogs":true,"enteredAt":…}
+ *                          "enteredAt":…}
  *   key ["begun"]         {}, in the first transaction of each process
  *   key ["begun","TASK"]  {}, in the first transaction of the task
  *   key ["moved","TASK"]  where a task begins that has nothing of its own in this generation
@@ -65,12 +65,6 @@ export interface GroupSettings extends GroupTopology {
   readonly generation: number;
   /** Steps whose state and positions do not count any more. */
   readonly dropped: readonly StepId[];
-  /**
-   * Whether members tell their group of changelogs, so that it can keep standbys of tasks. Absent
-   * if not: the group has begun before members did so. It refuses those that tell it another
-   * topology than the first one did, so it stays as it is for the life of a generation.
-   */
-  readonly tellsChangelogs?: boolean;
   /** What a machine is about to make of the app, if no other runs it. */
   readonly moving?: { readonly hash: string; readonly protocol: string };
   /**

@@ -95,8 +95,6 @@ export interface EnterOptions {
   readonly offered: () => Promise<string>;
   /** Steps that were taken out of the flow, with what is stored of them. */
   readonly drops: readonly StepId[];
-  /** How many standbys of each task the group is to have; `null` for what it has. */
-  readonly standbys: number | null;
   /** Whether to wait until no machine runs the app in another way; if not, that is an error. */
   readonly waits: boolean;
   readonly store: AppStore;
@@ -110,13 +108,12 @@ export interface EnterOptions {
 /**
  * Makes sure that a machine may join the group of an app, and changes the app if it has to.
  *
- * @returns The group to join, and whether its members tell it of changelogs. No member of another
- * layout or protocol is in it.
+ * @returns The group to join. No member of another layout or protocol is in it.
  * @throws {TaskLogError} If the machine may not. The message says why, and the cure.
  */
 export async function enterApp(
   options: EnterOptions,
-): Promise<Entered & { readonly tellsChangelogs: boolean }> {
+): Promise<Entered> {
   const { app, topology, store, clock = systemClock } = options;
   let isWarned = false;
   let sessionMs: number | null | undefined; // asked for once
@@ -137,15 +134,12 @@ export async function enterApp(
     if (!isWarned) warnOfDrops(group, options);
     isWarned = true;
     const protocol = options.protocol === "auto" ? group.protocol : options.protocol;
-    if (
-      group.hash === topology.hash && group.protocol === protocol && !cannotCopy(group, options)
-    ) {
+    if (group.hash === topology.hash && group.protocol === protocol) {
       const next = sameLayout(group, options);
       const isNoted = isEntering(group, FRESH_MS, clock) ||
         await store.members(groupId(app, group), group.protocol) > 0;
       if (next === group && isNoted) {
-        const { tellsChangelogs = false } = group;
-        return { ...topology, protocol, groupId: groupId(app, group), tellsChangelogs };
+        return { ...topology, protocol, groupId: groupId(app, group) };
       }
       const noted = isNoted ? next : { ...next, enteredAt: clock.now() };
       await unfenced(() => update(store, group, noted));
@@ -198,17 +192,6 @@ function refusalOf(group: GroupSettings, { app, topology, drops }: EnterOptions)
 
 function cannotText(app: string, { message }: LayoutChangeError): string {
   return `group "${app}" cannot run this flow:\n${message}`;
-}
-
-/**
- * Whether the machine is to have standbys, and the streams group cannot keep any. Only another
- * group can, as a streams group accepts no other topology in its life.
- */
-function cannotCopy(
-  { protocol, tellsChangelogs = false }: GroupSettings,
-  { standbys }: Pick<EnterOptions, "standbys">,
-): boolean {
-  return protocol === "streams" && !tellsChangelogs && (standbys ?? 0) > 0;
 }
 
 /** Whether a machine has entered the app a moment ago, and may not be a member yet. */
@@ -291,7 +274,7 @@ export async function beginApp(
     if ((await store.read()).group !== null) return;
     await using writer = await store.open();
     if ((await store.read()).group !== null) return;
-    await writer.write({ ...settings, generation: 1, dropped: [], tellsChangelogs: true });
+    await writer.write({ ...settings, generation: 1, dropped: [] });
   });
 }
 
@@ -363,10 +346,6 @@ function otherText(
   const cure =
     "stop all machines, and then start them again (with --wait, a machine waits for the " +
     `others). One that was stopped without --leave stays a member until its session ends (${session})`;
-  if (group.hash === topology.hash && group.protocol === protocol) {
-    return `${runs}, whose group cannot keep standbys, as it began before members told it of ` +
-      `changelogs: leave --standbys out, or to have them, ${cure}`;
-  }
   if (group.hash === topology.hash) {
     return `${runs}, by the protocol ${group.protocol}, and this machine has --protocol ` +
       `${protocol}: use --protocol ${group.protocol}, or to switch, ${cure}`;
@@ -376,13 +355,12 @@ function otherText(
   }. Such an upgrade cannot be rolling: ${cure}`;
 }
 
-/** What another layout, protocol or group changes, in words. */
+/** What another layout or protocol changes, in words. */
 function changesOf(group: GroupSettings, topology: GroupTopology, protocol: string): string[] {
   const switched = group.protocol === protocol
     ? []
     : [`its protocol is ${protocol} instead of ${group.protocol}`];
-  if (group.hash !== topology.hash) return [...differencesOf(group, topology), ...switched];
-  return switched.length > 0 ? switched : ["its members tell it of changelogs"];
+  return group.hash === topology.hash ? switched : [...differencesOf(group, topology), ...switched];
 }
 
 /** Begins the next generation, unless another machine turns out to run the app. */
@@ -411,18 +389,13 @@ async function change(
         protocol,
         generation,
         dropped: [...group.dropped, ...gone],
-        tellsChangelogs: true,
         enteredAt: clock.now(),
       },
       moved,
       control,
     );
-    const what = group.hash !== topology.hash
-      ? "layout"
-      : group.protocol === protocol
-      ? "group"
-      : "protocol";
-    log.info(`the app has another ${what} now`, {
+    const isSwitch = group.hash === topology.hash;
+    log.info(`the app has another ${isSwitch ? "protocol" : "layout"} now`, {
       group: groupIdOf(app, generation),
       changes: changesOf(group, topology, protocol).join("; "),
     });

@@ -34,8 +34,6 @@ export interface JoinGroupOptions {
   readonly app: string;
   readonly groupId: string;
   readonly topology: GroupTopology;
-  /** Whether members tell the group of changelogs. */
-  readonly tellsChangelogs: boolean;
   readonly protocol: string;
   /** How many copies of each task's state the group has; `null` leaves that as it is. */
   readonly standbys: number | null;
@@ -58,7 +56,7 @@ export interface JoinGroupOptions {
  */
 export async function joinGroup(options: JoinGroupOptions): Promise<Membership> {
   const { place, token, app, groupId, topology, protocol, processId, log, signal } = options;
-  const { standbys, sessionMs, tellsChangelogs } = options;
+  const { standbys, sessionMs } = options;
   if (protocol === "streams" && sessionMs !== null) {
     throw new UsageError(
       `--session-timeout is an option of classic groups, and "${app}" has a streams group, for ` +
@@ -73,7 +71,7 @@ export async function joinGroup(options: JoinGroupOptions): Promise<Membership> 
     groupId,
     processId,
     handOverMs: options.handOverMs,
-    topology: memberTopology(app, topology, { protocol, tellsChangelogs }),
+    topology: memberTopology(app, topology, protocol),
     standbys,
     ...sessionMs === null ? {} : { sessionTimeoutMs: sessionMs },
     ...standbys === null ? {} : { groupConfigs: { [STANDBYS]: String(standbys) } },
@@ -93,16 +91,14 @@ export function settingsOf(
  * so a shuffle topic is a topic like any other to the brokers. A changelog says that tasks have a
  * state, of which there may be copies. A streams group wants it to have a partition for each task.
  * So such a group is told of one only if nothing but a shuffle topic says how many tasks there are.
- *
- * @param options `tellsChangelogs`: whether a streams group is told of any.
  */
 export function memberTopology(
   app: string,
   { subtopologies }: GroupTopology,
-  { protocol, tellsChangelogs }: Pick<JoinGroupOptions, "protocol" | "tellsChangelogs">,
+  protocol: string,
 ): Topology {
   const isTold = ({ hasState, sourceTopics }: SubTopology) =>
-    hasState && (protocol !== "streams" || (tellsChangelogs && sourceTopics.length === 0));
+    hasState && (protocol !== "streams" || sourceTopics.length === 0);
   return {
     epoch: 0,
     subtopologies: subtopologies.map((each) => ({

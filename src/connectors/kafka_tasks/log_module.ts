@@ -54,7 +54,7 @@ export function checkFlow({ nodes, ids }: FlowGraph, guarantee: Guarantee): void
  * @throws {Error} If it may not. The message names the reason and the cure.
  */
 export async function prepareGroup(options: PrepareGroupOptions): Promise<PreparedGroup> {
-  const { graph, app, topology, log, signal, dropSteps, standbys, waits, itemsOf } = options;
+  const { graph, app, topology, log, signal, dropSteps, waits, itemsOf } = options;
   requireOneReader(topology);
   const { brokers, settings } = await requireOneCluster(placesOf(graph), { log, signal });
   const connect = (topics: readonly string[]) =>
@@ -69,13 +69,12 @@ export async function prepareGroup(options: PrepareGroupOptions): Promise<Prepar
     await ensureInternalTopics(connection, [control], systemClock);
     await connection.open(() => connection.metadata(), { missingMs: Infinity });
     const change = { connect, itemsOf };
-    const { groupId, protocol, tellsChangelogs } = await enterApp({
+    const { groupId, protocol } = await enterApp({
       app,
       topology,
       protocol: options.protocol,
       offered: async () => await protocolOf(await connection.anyBroker()),
       drops: dropSteps,
-      standbys,
       waits,
       store: new KafkaAppStore({ app, connection, change, log, signal }),
       log,
@@ -83,7 +82,7 @@ export async function prepareGroup(options: PrepareGroupOptions): Promise<Prepar
     });
     await ensureTopics(connect, others);
     const failedAt = (await readFailure({ app, connection }))?.at ?? null;
-    return { groupId, protocol, tellsChangelogs, failedAt, ...placeOf(brokers, settings) };
+    return { groupId, protocol, failedAt, ...placeOf(brokers, settings) };
   } finally {
     await connection.close();
   }

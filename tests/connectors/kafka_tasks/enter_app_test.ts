@@ -30,7 +30,6 @@ async function enterGroup(store: MemoryApp, options: Partial<EnterOptions> = {})
     protocol: "auto",
     offered: () => Promise.resolve("streams"),
     drops: [],
-    standbys: null,
     waits: false,
     store,
     log: silentLog,
@@ -128,41 +127,6 @@ Deno.test("with --wait, a flow that would be refused is so at once", async () =>
     await refusal(store, { topology: TWO, waits: true }),
     'step "count" was dropped from group "orders"',
   );
-});
-
-Deno.test("standbys need a group that is told of changelogs: one of before has another first", async () => {
-  const store = new MemoryApp();
-  await enter(store);
-  const { tellsChangelogs: _, ...before } = store.control.group!; // as earlier versions wrote it
-  store.control = { ...store.control, group: before };
-  store.join(1, 2);
-  for (const standbys of [null, 0]) {
-    const { groupId, tellsChangelogs } = await enterGroup(store, { standbys });
-    assertEquals([groupId, tellsChangelogs], ["orders.1", false]); // a rolling upgrade goes on
-  }
-  assertStringIncludes(
-    await refusal(store, { standbys: 1 }),
-    'group "orders" runs with 2 members in generation 1, whose group cannot keep standbys, as it ' +
-      "began before members told it of changelogs: leave --standbys out, or to have them, stop all",
-  );
-  store.join(1, -2);
-  const changes: unknown[] = [];
-  const log = createLog((_, message, fields) => {
-    if (fields?.changes !== undefined) changes.push([message, fields.changes]);
-  });
-  const changed = await enterGroup(store, { standbys: 1, log });
-  assertEquals([changed.groupId, changed.tellsChangelogs], ["orders.2", true]);
-  assertEquals(changes, [["the app has another group now", "its members tell it of changelogs"]]);
-  for (const standbys of [null, 0, 2]) {
-    assertEquals((await enterGroup(store, { standbys })).groupId, "orders.2");
-  }
-});
-
-Deno.test("a group of an app that is new tells of changelogs, whatever the first machine asks", async () => {
-  const store = new MemoryApp();
-  assertEquals((await enterGroup(store, { standbys: 0 })).tellsChangelogs, true);
-  store.join(1, 1);
-  assertEquals((await enterGroup(store, { standbys: 2 })).groupId, "orders.1");
 });
 
 Deno.test("a change is logged with what changes: the layout, the protocol or both", async () => {

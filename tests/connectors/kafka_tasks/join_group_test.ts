@@ -27,10 +27,7 @@ const TOPOLOGY = {
 };
 
 Deno.test("members tell of changelogs that have a partition for each task", () => {
-  const { subtopologies } = memberTopology("app", TOPOLOGY, {
-    protocol: "streams",
-    tellsChangelogs: true,
-  });
+  const { subtopologies } = memberTopology("app", TOPOLOGY, "streams");
   assertEquals(
     subtopologies.map(({ sourceTopics, changelogTopics }) => [
       ...sourceTopics,
@@ -43,18 +40,10 @@ Deno.test("members tell of changelogs that have a partition for each task", () =
       ["late", "app.both.shuffle"], // the input may have more partitions than there are shards
     ],
   );
-  const before = memberTopology("app", TOPOLOGY, {
-    protocol: "streams",
-    tellsChangelogs: false,
-  });
-  assertEquals(before.subtopologies.flatMap(({ changelogTopics }) => changelogTopics), []);
 });
 
 Deno.test("members of a classic group tell one another which tasks have a state, inputs or not", () => {
-  const { subtopologies } = memberTopology("app", TOPOLOGY, {
-    protocol: "classic",
-    tellsChangelogs: false,
-  });
+  const { subtopologies } = memberTopology("app", TOPOLOGY, "classic");
   assertEquals(
     subtopologies.flatMap(({ changelogTopics }) => changelogTopics.map(({ name }) => name)),
     ["app.count.state", "app.both.state"],
@@ -69,7 +58,6 @@ Deno.test("a machine does not choose the session of a streams group", async () =
     app: "orders",
     groupId: "orders.1",
     topology: TOPOLOGY,
-    tellsChangelogs: true,
     protocol: "streams",
     standbys: null,
     sessionMs: 9_000,

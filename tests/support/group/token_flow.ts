@@ -24,7 +24,6 @@ export async function prepareGroup(): Promise<PreparedGroup> {
     ...await locateCluster(),
     groupId: "orders.1",
     protocol: "streams",
-    tellsChangelogs: true,
     failedAt: null,
   };
 }

@@ -52,7 +52,7 @@ export class DescribedFlow {
 
   async #load(message: Extract<ToDescriber, { kind: "load" }>): Promise<void> {
     const { moduleUrl, exportName, app, shards, guarantee, logLevel } = message;
-    const { dropSteps, standbys, waits } = message;
+    const { dropSteps, waits } = message;
     const graph = await whileLoading(() => loadFlow(moduleUrl, exportName, Deno.args));
     const { topicsOf, checkFlow, prepareGroup }: LogModule = await import(message.logModule);
     checkFlow(graph, guarantee); // what it says is clearer than what the cut says
@@ -64,7 +64,6 @@ export class DescribedFlow {
       guarantee,
       protocol: message.protocol,
       dropSteps,
-      standbys,
       waits,
       itemsOf,
       log: this.#log(logLevel),

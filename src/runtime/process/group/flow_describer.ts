@@ -14,8 +14,6 @@ export interface DescribedGroup extends LocatedFlow {
   readonly topology: GroupTopology;
   readonly groupId: string;
   readonly protocol: string;
-  /** Whether members tell the group of changelogs. */
-  readonly tellsChangelogs: boolean;
   /** When the group was ended on all machines last, before this one came; `null` if never. */
   readonly failedAt: number | null;
 }

@@ -175,8 +175,6 @@ export type ToDescriber =
     readonly protocol: string;
     /** Steps that were taken out of the flow. */
     readonly dropSteps: readonly string[];
-    /** As `PrepareGroupOptions.standbys`. */
-    readonly standbys: number | null;
     /** Whether to wait until no machine runs the app in another way. */
     readonly waits: boolean;
     readonly guarantee: Guarantee;
@@ -201,8 +199,6 @@ export type FromDescriber =
     readonly topology: GroupTopology;
     readonly groupId: string;
     readonly protocol: string;
-    /** As `PreparedGroup.tellsChangelogs`. */
-    readonly tellsChangelogs: boolean;
     /** As `PreparedGroup.failedAt`. */
     readonly failedAt: number | null;
     /** As `PreparedGroup.place`. */

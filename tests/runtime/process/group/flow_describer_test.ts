@@ -23,7 +23,6 @@ const LOAD = {
   shards: 2,
   protocol: "auto",
   dropSteps: [],
-  standbys: null,
   waits: false,
   guarantee: "exactly-once",
 } as const;
