@@ -670,15 +670,21 @@ function failing(options = {}): World {
   return world;
 }
 
+/** The same, with a member that has not left yet: that is when `leaving` resolves. */
+function failingAndLeaving(): { world: World; leaving: PromiseWithResolvers<void> } {
+  const leaving = Promise.withResolvers<void>();
+  const world = running({ restarts: 5 });
+  world.left = leaving.promise;
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(0);
+  world.child.exits("by SIGSEGV");
+  world.clock.advance(1_000);
+  return { world, leaving };
+}
+
 Deno.test("a worker that fails again leaves, and joins once it is back, in both orders", async () => {
   for (const isBackFirst of [true, false]) {
-    const leaving = Promise.withResolvers<void>();
-    const world = running({ restarts: 5 });
-    world.left = leaving.promise;
-    world.child.exits("by SIGSEGV");
-    world.clock.advance(0);
-    world.child.exits("by SIGSEGV");
-    world.clock.advance(1_000);
+    const { world, leaving } = failingAndLeaving();
     if (isBackFirst) world.child.say(LOADED);
     else leaving.resolve();
     await settled();
@@ -694,13 +700,7 @@ Deno.test("a worker that fails again leaves, and joins once it is back, in both 
 });
 
 Deno.test("a worker fails before its member has left: it joins when the next one is back", async () => {
-  const leaving = Promise.withResolvers<void>();
-  const world = running({ restarts: 5 });
-  world.left = leaving.promise;
-  world.child.exits("by SIGSEGV");
-  world.clock.advance(0);
-  world.child.exits("by SIGSEGV");
-  world.clock.advance(1_000);
+  const { world, leaving } = failingAndLeaving();
   world.child.say(LOADED);
   world.child.exits("by SIGSEGV");
   leaving.resolve();
@@ -742,13 +742,7 @@ Deno.test("a worker that others have fenced twice stays a member", () => {
 
 Deno.test("a stop while the member is out for now waits until it has left", async () => {
   for (const isLoaded of [true, false]) {
-    const leaving = Promise.withResolvers<void>();
-    const world = running({ restarts: 5 });
-    world.left = leaving.promise;
-    world.child.exits("by SIGSEGV");
-    world.clock.advance(0);
-    world.child.exits("by SIGSEGV");
-    world.clock.advance(1_000);
+    const { world, leaving } = failingAndLeaving();
     if (isLoaded) world.child.say(LOADED);
     let isOver = false;
     world.run.then(() => isOver = true);
