@@ -6,6 +6,7 @@
  * @module
  */
 import { parseArgs } from "@std/cli";
+import { UsageError } from "../../src/core/errors.ts";
 import { FIGURES, Figures } from "../support/group_nodes/figures.ts";
 import { PROTOCOLS } from "../support/group_nodes/scene.ts";
 import { groupKafka } from "../support/kafka/group_kafka.ts";
@@ -55,6 +56,16 @@ class Outcome {
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
 async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await runAsked(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`error: ${error.message}`);
+    return 2;
+  }
+}
+
+async function runAsked(args: readonly string[]): Promise<number> {
   const given = parseArgs([...args], {
     string: ["seeds", "seed", "only", "protocol", "jobs", "logs", "soak"],
     boolean: ["full", "help"],
@@ -69,7 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const seed = countOf("seed", given.seed) ?? Math.floor(Math.random() * 1_000_000);
   const protocols = PROTOCOLS.filter((name) => (given.protocol ?? name) === name);
-  if (protocols.length === 0) throw new RangeError(`--protocol is ${PROTOCOLS.join(" or ")}`);
+  if (protocols.length === 0) throw new UsageError(`--protocol is ${PROTOCOLS.join(" or ")}`);
   const logs = given.logs ?? await Deno.makeTempDir({ prefix: "millrace-campaign-" });
   await Deno.mkdir(logs, { recursive: true });
   if (given.soak !== undefined) {
@@ -187,12 +198,12 @@ function firstLineOf(error: unknown): string {
 
 function countOf(option: string, text: string | undefined): number | null {
   if (text === undefined) return null;
-  if (!/^\d+$/.test(text)) throw new RangeError(`--${option} is a whole number, not "${text}"`);
+  if (!/^\d+$/.test(text)) throw new UsageError(`--${option} is a whole number, not "${text}"`);
   return Number(text);
 }
 
 function millisecondsOf(time: string): number {
   const [, count, unit] = /^(\d+)([smh])$/.exec(time) ?? [];
-  if (count === undefined) throw new RangeError(`"${time}" is no time such as 90s, 30m or 2h`);
+  if (count === undefined) throw new UsageError(`"${time}" is no time such as 90s, 30m or 2h`);
   return Number(count) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"];
 }

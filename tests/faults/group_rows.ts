@@ -2,6 +2,7 @@
  * The rows of a campaign: what is done to groups on real brokers. Each has a name that begins with
  * a number, T1 to T14; `group_campaign.ts` runs them.
  */
+import { UsageError } from "../../src/core/errors.ts";
 import type { Play } from "../support/group_nodes/test_protocols.ts";
 import { bounceBrokers } from "./group_brokers.ts";
 import { blockStep, churn, comeAndGo, growInput } from "./group_changes.ts";
@@ -154,7 +155,7 @@ export function namedRows(rows: readonly Row[], names: readonly string[]): Row[]
   const isNamed = ({ id }: Row, name: string) => id === name || id.replace(/[a-z]$/, "") === name;
   const unknown = names.find((name) => !rows.some((row) => isNamed(row, name)));
   if (unknown !== undefined) {
-    throw new RangeError(
+    throw new UsageError(
       `"${unknown}" is none of the rows: ${rows.map(({ id }) => id).join(", ")}`,
     );
   }
