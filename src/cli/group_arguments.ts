@@ -60,7 +60,7 @@ export const GROUP_OPTIONS: readonly Option[] = [
   { name: "protocol", value: "WHICH", about: "auto (the default), streams or classic" },
   { name: "leave", value: null, about: "give the tasks to other machines when stopped" },
   { name: "wait", value: null, about: "wait until no machine runs another layout of the flow" },
-  { name: "state-dir", value: "DIR", about: "where the machine keeps who it is, for restarts" },
+  { name: "state-dir", value: "DIR", about: "keeps who the machine is, and copies of state" },
   {
     name: "session-timeout",
     value: "TIME",
